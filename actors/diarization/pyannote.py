@@ -1,0 +1,143 @@
+"""pyannote.audio's community pipeline: neural segmentation, speaker embeddings, clustering."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from actors.contracts.diarization import Diarization, DiarizationRequest, SceneSpeaker, Turn
+from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
+from actors.contracts.models import ModelSpec
+from actors.diarization.cosine import CosineMetric
+from actors.diarization.pyannote_batches import BatchedPipeline
+from actors.models import chosen_model, identity, require_files, require_package
+
+COMMUNITY = ModelSpec(
+    name="pyannote-community-1",
+    source="pyannote/speaker-diarization-community-1",
+    revision="main",
+    licence="CC-BY-4.0",
+    gigabytes=0.04,
+)
+_SAME_PERSON = 0.65
+"""Cosine distance between the mean embeddings of one person in two scenes stays below this."""
+
+
+class Pyannote:
+    """Tells speakers apart, also where they overlap; scenes of all recordings share its networks' batches.
+
+    Parameters: `model` (a folder or repository of a whole pipeline; its files are executed as they are loaded, so use
+    only ones that you trust), `batch` (windows that a network sees at once).
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._spec = chosen_model(options, COMMUNITY)
+        self._windows = int(options.parameters.get("batch", "64" if options.device == "cuda" else "16"))
+        self._pipeline: BatchedPipeline | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        """Who the engine is."""
+        return EngineInfo(
+            name="pyannote",
+            capability=Capability.DIARIZATION,
+            version="1",
+            model=identity(self._spec),
+            licence=self._spec.licence,
+            commercial_use=self._spec.commercial_use,
+            needs=(self._spec,),
+        )
+
+    @property
+    def metric(self) -> CosineMetric:
+        """Compares the mean embeddings of speakers."""
+        return CosineMetric(_SAME_PERSON)
+
+    def check(self) -> None:
+        """Tell whether the library and the weights are there.
+
+        Raises:
+            EngineError: `model_missing`.
+        """
+        require_package("pyannote.audio", "gpu", "diarization.pyannote")
+        folder = self._spec.folder(self._options.models)
+        require_files(folder, ("config.yaml",), Capability.DIARIZATION, "pyannote", self._spec)
+
+    def load(self) -> None:
+        """Load the networks.
+
+        Raises:
+            EngineError: `model_missing` or `model_load_failed`.
+        """
+        self.check()
+        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # nothing is told to anybody about what is dubbed here
+        import torch
+        from pyannote.audio import Pipeline
+
+        folder = self._spec.folder(self._options.models)
+        if self._options.device == "cuda":
+            torch.cuda.set_per_process_memory_fraction(self._options.gpu_share)
+        else:
+            torch.set_num_threads(self._options.threads)
+        try:
+            pipeline: Any = Pipeline.from_pretrained(folder)
+            pipeline.to(torch.device(self._options.device))
+        except Exception as error:  # the library's loaders raise whatever the files make them raise
+            raise EngineError(
+                f"the pipeline {self._spec.name} could not be loaded: {error}; fetch it again",
+                code="model_load_failed",
+            ) from error
+        self._pipeline = BatchedPipeline(pipeline, self._windows)
+
+    def run(self, batch: Sequence[DiarizationRequest]) -> Sequence[Diarization | EngineError]:
+        """Diarize scenes, the windows of all of them together."""
+        if self._pipeline is None:
+            raise EngineError("load the diarizer before it is used", code="model_load_failed")
+        refused = {i: error for i, request in enumerate(batch) if (error := _refusal(request))}
+        asked = [i for i, request in enumerate(batch) if i not in refused and len(request.clip.samples)]
+        limits = [{"max_speakers": most} if (most := batch[i].max_speakers) else {} for i in asked]
+        outputs = self._pipeline.run([batch[i].clip.samples for i in asked], limits) if asked else []
+        found = {i: _diarization(batch[i], output) for i, output in zip(asked, outputs, strict=True)}
+        return [refused.get(i) or found.get(i) or Diarization((), ()) for i in range(len(batch))]
+
+    def close(self) -> None:
+        """Free the memory of the networks."""
+        self._pipeline = None
+
+
+def _refusal(request: DiarizationRequest) -> EngineError | None:
+    if request.min_speakers and request.max_speakers and request.min_speakers > request.max_speakers:
+        return EngineError(
+            f"at least {request.min_speakers} and at most {request.max_speakers} speakers contradict each other",
+            code="invalid_request",
+        )
+    return None
+
+
+def _diarization(request: DiarizationRequest, output: Any) -> Diarization:
+    labels = output.speaker_diarization.labels()
+    turns = sorted(_turns(request, output.speaker_diarization, labels), key=lambda turn: (turn.start, turn.speaker))
+    # A turn of padding only is cut to nothing, and its speaker with it.
+    appeared = list(dict.fromkeys(turn.speaker for turn in turns))
+    number = {speaker: i for i, speaker in enumerate(appeared)}
+    return Diarization(
+        tuple(Turn(turn.start, turn.end, number[turn.speaker]) for turn in turns),
+        tuple(_speaker(number[i], labels[i], output, output.speaker_embeddings[i]) for i in appeared),
+    )
+
+
+def _turns(request: DiarizationRequest, annotation: Any, labels: Sequence[str]) -> Iterator[Turn]:
+    number = {label: i for i, label in enumerate(labels)}
+    length = request.clip.seconds
+    for segment, _, label in annotation.itertracks(yield_label=True):
+        start, end = max(0.0, segment.start), min(length, segment.end)  # the last window's padding is no speech
+        if start < end:
+            yield Turn(request.clip.start + start, request.clip.start + end, number[label])
+
+
+def _speaker(number: int, label: str, output: Any, embedding: Any) -> SceneSpeaker:
+    clean = output.exclusive_speaker_diarization.label_duration(label)
+    known = np.isfinite(embedding).all() and float(np.linalg.norm(embedding)) > 0
+    return SceneSpeaker(number, float(clean), tuple(float(value) for value in embedding) if known else ())

@@ -1,0 +1,48 @@
+"""A profile is a named choice of engines."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from actors.contracts.engine import Capability, EngineError
+
+_LITE = {
+    Capability.SPEECH_ACTIVITY: "silero",
+    Capability.DIARIZATION: "acoustic",
+    Capability.TRANSCRIPTION: "pocketsphinx",
+    Capability.TRANSLATION: "apertium",
+    Capability.SPEECH: "espeak",
+    Capability.VOICE_ANALYSIS: "pitch",
+}
+
+_CPU = _LITE | {Capability.TRANSCRIPTION: "whisper", Capability.TRANSLATION: "ctranslate2"}
+
+_GPU = _CPU | {Capability.DIARIZATION: "pyannote", Capability.TRANSLATION: "vllm"}
+
+PROFILES: Mapping[str, Mapping[Capability, str]] = MappingProxyType(
+    {"lite": MappingProxyType(_LITE), "cpu": MappingProxyType(_CPU), "gpu": MappingProxyType(_GPU)}
+)
+"""Profile -> engine name of each capability. A profile names every capability, so that none is chosen by accident."""
+
+
+def choose(profile: str, overrides: Mapping[str, str] | None = None) -> Mapping[Capability, str]:
+    """The engine names of a profile, some of them replaced: `choose("lite", {"speech": "piper"})`.
+
+    Raises:
+        EngineError: `invalid_request` for a profile or capability that does not exist.
+    """
+    if profile not in PROFILES:
+        raise EngineError(
+            f"there is no profile '{profile}'; choose one of: {', '.join(PROFILES)}", code="invalid_request"
+        )
+    replaced = {_capability(name): engine for name, engine in (overrides or {}).items()}
+    return {**PROFILES[profile], **replaced}
+
+
+def _capability(name: str) -> Capability:
+    try:
+        return Capability(name)
+    except ValueError as error:
+        raise EngineError(
+            f"there is no capability '{name}'; an engine can be chosen for: {', '.join(Capability)}",
+            code="invalid_request",
+        ) from error

@@ -1,0 +1,1 @@
+"""What the flow stands on: settings, ledger, blob store, planning, supervision and the command line."""

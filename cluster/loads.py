@@ -1,0 +1,105 @@
+"""What engines cost: memory, and seconds of a device for an hour of source; each figure tells where it comes from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from cluster.errors import DubflowError, ErrorCode
+
+SPEECH_SHARE = 0.6
+"""Of an hour of source somebody speaks for so long: what all figures below are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one engine needs.
+
+    Attributes:
+        memory_gb: Of a GPU: weights, what a full batch takes, and CUDA's own.
+        gpu_seconds: Of an H200, for an hour of source; of translation and speech for each target language.
+        cpu_seconds: Of one core, for the same.
+        origin: Where the figures come from; empty for an estimate.
+    """
+
+    memory_gb: float
+    gpu_seconds: float
+    cpu_seconds: float
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuKind:
+    """A kind of GPU: its memory, and its speed beside an H200 in what dubbing does (an estimate for each kind)."""
+
+    name: str
+    memory_gb: float
+    speed: float
+
+
+GPUS: Mapping[str, GpuKind] = MappingProxyType(
+    {
+        gpu.name: gpu
+        for gpu in (
+            GpuKind("B200", 180, 1.4),
+            GpuKind("H200", 141, 1.0),
+            GpuKind("H100", 80, 0.85),
+            GpuKind("A100-80", 80, 0.5),
+            GpuKind("A100", 40, 0.5),
+            GpuKind("L40S", 48, 0.45),
+            GpuKind("RTX4090", 24, 0.45),
+            GpuKind("A10G", 24, 0.2),
+            GpuKind("L4", 24, 0.18),
+            GpuKind("T4", 16, 0.1),
+        )
+    }
+)
+
+ESTIMATES: Mapping[str, Load] = MappingProxyType(
+    {
+        "speech_activity.silero": Load(0.0, 0.0, 8.0),
+        "diarization.acoustic": Load(0.0, 0.0, 18.0),
+        "diarization.pyannote": Load(4.0, 31.0, 1500.0),
+        "voice_analysis.pitch": Load(0.0, 0.0, 20.0),
+        "transcription.pocketsphinx": Load(0.0, 0.0, 930.0),
+        "transcription.whisper": Load(6.0, 11.0, 1150.0),
+        "translation.apertium": Load(0.0, 0.0, 2.0),
+        "translation.ctranslate2": Load(5.0, 6.0, 130.0),
+        "translation.openai": Load(0.0, 0.0, 2.0),
+        "translation.vllm": Load(20.0, 6.0, 10.0),
+        "speech.espeak": Load(0.0, 0.0, 3.0),
+        "speech.kokoro": Load(0.0, 0.0, 900.0),
+    }
+)
+"""From published speeds of these libraries, converted to an hour of source of which people speak 60 %."""
+
+MEDIA = Load(0.0, 0.0, 60.0)
+"""Decoding, waveform and remuxing of an hour of source; never on a GPU."""
+PUBLISHING = Load(0.0, 0.0, 120.0)
+"""Mixing, encoding and subtitles of an hour of source, for each target language."""
+
+
+def loads(measured: Path | None) -> Mapping[str, Load]:
+    """Engine by `capability.name`: what was measured, where a file says so, else the estimates.
+
+    Raises:
+        DubflowError: `invalid_request` for a file that is not what `benchmarks` write.
+    """
+    if measured is None:
+        return ESTIMATES
+    try:
+        entries = json.loads(measured.read_text(encoding="utf-8"))
+        own = {
+            engine: replace(
+                ESTIMATES.get(engine, Load(0.0, 0.0, 0.0)), **{**figures, "origin": f"measured, {measured.name}"}
+            )
+            for engine, figures in entries.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DubflowError(
+            ErrorCode.INVALID_REQUEST,
+            f"the loads in {measured} cannot be read ({error}); write an object of engines, each with memory_gb, "
+            "gpu_seconds or cpu_seconds",
+        ) from error
+    return {**ESTIMATES, **own}

@@ -1,0 +1,91 @@
+"""The engines of a plan, created but not loaded: cheap to ask who they are and what they offer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from actors import registry
+from actors.contracts.diarization import Diarizer
+from actors.contracts.engine import Capability, EngineOptions
+from actors.contracts.speech import Synthesizer
+from actors.contracts.speech_activity import SpeechActivityDetector
+from actors.contracts.transcription import Transcriber
+from actors.contracts.translation import Translator
+from actors.contracts.voices import VoiceAnalyser
+from cluster.placement import Plan
+from cluster.settings import Settings
+
+
+def speech_activity(plan: Plan) -> SpeechActivityDetector:
+    """Finds speech while a source is decoded."""
+    made: SpeechActivityDetector = _create(plan, Capability.SPEECH_ACTIVITY, "open")
+    return made
+
+
+def diarizer(plan: Plan) -> Diarizer:
+    """Tells speakers apart."""
+    made: Diarizer = _create(plan, Capability.DIARIZATION, "diarize")
+    return made
+
+
+def voice_analyser(plan: Plan) -> VoiceAnalyser:
+    """Tells how speakers sound."""
+    made: VoiceAnalyser = _create(plan, Capability.VOICE_ANALYSIS, "diarize")
+    return made
+
+
+def transcriber(plan: Plan) -> Transcriber:
+    """Turns speech into words."""
+    made: Transcriber = _create(plan, Capability.TRANSCRIPTION, "transcribe")
+    return made
+
+
+def translator(plan: Plan) -> Translator:
+    """Turns words into another language."""
+    made: Translator = _create(plan, Capability.TRANSLATION, "translate")
+    return made
+
+
+def synthesizer(plan: Plan) -> Synthesizer:
+    """Turns words into speech."""
+    made: Synthesizer = _create(plan, Capability.SPEECH, "synthesize")
+    return made
+
+
+AnyEngine = SpeechActivityDetector | Diarizer | VoiceAnalyser | Transcriber | Translator | Synthesizer
+
+ALL: tuple[Callable[[Plan], AnyEngine], ...] = (
+    speech_activity,
+    diarizer,
+    voice_analyser,
+    transcriber,
+    translator,
+    synthesizer,
+)
+"""Everything that a flow needs, in the order in which a video meets it."""
+
+
+def identities(plan: Plan) -> dict[str, str]:
+    """Which engines a script document names."""
+    return {
+        "diarization": diarizer(plan).info.identity,
+        "transcription": transcriber(plan).info.identity,
+        "translation": translator(plan).info.identity,
+        "speech": synthesizer(plan).info.identity,
+    }
+
+
+def options_of(engine: str, settings: Settings) -> EngineOptions:
+    """What the settings tell an engine, by its whole name: `transcription.whisper`."""
+    return EngineOptions(models=settings.models_folder, parameters=settings.engine_parameters.get(engine, {}))
+
+
+def _create(plan: Plan, capability: Any, pool: str) -> Any:
+    name, place = plan.engines[capability], plan.pool(pool)
+    options = EngineOptions(
+        device="cuda" if place.gpus else "cpu",
+        threads=place.threads,
+        gpu_share=place.gpus or 1.0,
+        models=plan.models,
+        parameters=plan.parameters.get(f"{capability}.{name}", {}),
+    )
+    return registry.create(capability, name, options)

@@ -1,0 +1,98 @@
+import os
+from dataclasses import replace
+
+from actors import registry
+from actors.contracts.engine import EngineError
+from actors.profiles import choose
+from cluster.errors import DubflowError, ErrorCode
+from cluster.forecast import needs_of, parse_gpus
+from cluster.ledger.records import Stage
+from cluster.loads import loads
+from cluster.placement import Plan, place, plan_on_cpus, plan_on_gpus
+from cluster.settings import Profile, Settings
+from dataflow import engines
+from dataflow.models import provide
+from dataflow.parts import failure_of
+
+BEST_FIRST = (Profile.CPU, Profile.LITE)
+"""What `auto` chooses from; the last one needs no weights."""
+
+
+def make_plan(settings: Settings) -> Plan:
+    """The engines and pools for these settings on this machine.
+
+    Raises:
+        DubflowError: `invalid_request` for a profile or engine that does not exist.
+    """
+    if settings.profile is not Profile.AUTO:
+        return _plan(settings, settings.profile)
+    plans = [_plan(settings, profile) for profile in BEST_FIRST]
+    return next((plan for plan in plans[:-1] if _could_work(plan, settings)), plans[-1])
+
+
+def engines_of(settings: Settings) -> dict[str, str]:
+    """Engine by capability, as the settings want them; `auto` is what it stands for here and now.
+
+    Raises:
+        DubflowError: As `make_plan`.
+    """
+    return make_plan(settings).engines
+
+
+def _plan(settings: Settings, profile: Profile) -> Plan:
+    try:
+        chosen = choose(profile.value, settings.engines)
+        for capability, engine in chosen.items():
+            registry.require(capability, engine)
+    except EngineError as error:
+        raise _as_ours(error) from error
+    names = {capability.value: name for capability, name in chosen.items()}
+    plan = _placed(profile.value, names, settings)
+    return replace(plan, models=settings.models_folder, parameters=settings.engine_parameters)
+
+
+def _placed(profile: str, names: dict[str, str], settings: Settings) -> Plan:
+    """On the GPUs of the settings, of which a flow has one kind, or on the processors."""
+    kinds = parse_gpus(settings.gpus)
+    if len(kinds) > 1:
+        raise DubflowError(
+            ErrorCode.INVALID_REQUEST, "one flow has GPUs of one kind; give each kind a cell of its own (DUBFLOW_CELL)"
+        )
+    needs = needs_of(names, loads(settings.engine_loads), 1) if kinds else ()
+    if not needs:
+        return plan_on_cpus(profile, names, cpu_count())
+    ((kind, count),) = kinds
+    return plan_on_gpus(profile, names, cpu_count(), place(needs, kind, count))
+
+
+def _could_work(plan: Plan, settings: Settings) -> bool:
+    try:
+        check_engines(plan, settings)
+    except DubflowError:
+        return False
+    return True
+
+
+def cpu_count() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def check_engines(plan: Plan, settings: Settings) -> None:
+    """Make sure that every engine of a plan could work here, and may.
+
+    Raises:
+        DubflowError: `model_missing` or `model_load_failed`, with the command that helps, or `licence_refused`.
+    """
+    for create in engines.ALL:
+        try:
+            engine = create(plan)
+            provide(engine.info, settings)
+            engine.check()
+        except EngineError as error:
+            raise _as_ours(error) from error
+
+
+def _as_ours(error: EngineError) -> DubflowError:
+    failure = failure_of(error, Stage.VALIDATION)
+    return DubflowError(failure.code, failure.message)

@@ -1,0 +1,30 @@
+from functools import lru_cache
+from typing import TypeVar
+
+from cluster.blobs.contract import BlobStore
+from dataflow.records import Casting, Script, from_json
+
+RecordT = TypeVar("RecordT")
+
+
+class Stored:
+    """Reads records out of the blob store; what never changes and is asked for by every row is remembered."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self.script = lru_cache(maxsize=64)(self._script)
+        self.casting = lru_cache(maxsize=64)(self._casting)
+
+    def get(self, kind: type[RecordT], key: str) -> RecordT:
+        """The record of `kind` under `key`."""
+        return from_json(kind, self._blobs.get_bytes(key))
+
+    def find(self, kind: type[RecordT], key: str) -> RecordT | None:
+        """The record, or None where it was never made."""
+        return self.get(kind, key) if key and self._blobs.exists(key) else None
+
+    def _script(self, key: str) -> Script:
+        return self.get(Script, key)
+
+    def _casting(self, key: str) -> Casting:
+        return self.get(Casting, key)

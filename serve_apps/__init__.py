@@ -1,0 +1,1 @@
+"""The doors over HTTP: ingestion, status, live progress and the web page."""

@@ -1,0 +1,28 @@
+import pytest
+
+from actors import registry
+from actors.contracts.engine import Capability, EngineError
+from actors.profiles import PROFILES, choose
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_names_an_engine_for_every_capability(profile: str) -> None:
+    assert set(PROFILES[profile]) == set(Capability)
+
+
+def test_engines_of_the_lite_profile_are_installed() -> None:
+    for capability, name in choose("lite").items():
+        assert name in registry.names(capability)
+
+
+def test_an_engine_can_be_replaced() -> None:
+    chosen = choose("lite", {"speech": "another"})
+    assert chosen[Capability.SPEECH] == "another"
+    assert chosen[Capability.TRANSLATION] == "apertium"
+
+
+@pytest.mark.parametrize(("profile", "overrides"), [("big", {}), ("lite", {"dancing": "tango"})])
+def test_misspelt_choices_are_refused_with_what_exists(profile: str, overrides: dict[str, str]) -> None:
+    with pytest.raises(EngineError, match=r"lite|voice_analysis") as caught:
+        choose(profile, overrides)
+    assert caught.value.code == "invalid_request"

@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import DubflowError
+from cluster.forecast import forecast, needs_of, parse_gpus
+from cluster.loads import ESTIMATES, GPUS, MEDIA, PUBLISHING, Load, loads
+
+ENGINES = {"diarization": "a", "voice_analysis": "b", "transcription": "c", "translation": "d", "speech": "e"}
+LOADS = {
+    "diarization.a": Load(4, 30, 1000, "measured"),
+    "voice_analysis.b": Load(0, 0, 20, "measured"),
+    "transcription.c": Load(6, 10, 900, "measured"),
+    "translation.d": Load(20, 5, 100, "measured"),
+    "speech.e": Load(8, 20, 50),
+}
+H200 = GPUS["H200"]
+
+
+def test_translation_and_speech_cost_as_often_as_there_are_languages() -> None:
+    one, three = ({need.pool: need.gpu_seconds for need in needs_of(ENGINES, LOADS, languages)} for languages in (1, 3))
+    assert one == {"diarize": 30, "transcribe": 10, "translate": 5, "synthesize": 20}
+    assert three == {"diarize": 30, "transcribe": 10, "translate": 15, "synthesize": 60}
+
+
+def test_gpus_dub_as_much_as_their_seconds_allow() -> None:
+    expected = forecast(ENGINES, LOADS, [(H200, 2)], 1)
+    assert expected.rate == pytest.approx(2 * 3600 / 65)
+    assert expected.bottleneck == "diarize"
+    assert expected.cores == pytest.approx(
+        expected.rate * (65 + 20 + MEDIA.cpu_seconds + PUBLISHING.cpu_seconds) / 3600
+    )
+    assert not expected.measured
+
+
+def test_too_few_processors_hold_gpus_back() -> None:
+    expected = forecast(ENGINES, LOADS, [(H200, 8)], 1, cpus=4)
+    assert expected.bottleneck == "processors"
+    assert expected.rate < forecast(ENGINES, LOADS, [(H200, 8)], 1).rate
+    assert expected.cores == pytest.approx(4)
+
+
+def test_without_gpus_processors_do_it_all() -> None:
+    expected = forecast(ENGINES, LOADS, [], 1, cpus=8)
+    seconds = 1000 + 20 + 900 + 100 + 50 + MEDIA.cpu_seconds + PUBLISHING.cpu_seconds
+    assert expected.rate == pytest.approx(8 * 3600 / seconds)
+    assert expected.bottleneck == "diarize"
+    assert expected.placements == ()
+
+
+def test_kinds_of_gpus_add_up() -> None:
+    both = forecast(ENGINES, LOADS, parse_gpus("2xH200, 1xh100"), 1)
+    assert both.rate == pytest.approx(
+        sum(forecast(ENGINES, LOADS, parse_gpus(one), 1).rate for one in ("2xH200", "1xH100"))
+    )
+
+
+@pytest.mark.parametrize("text", ["H200", "0xH200", "8x", "8xGTX1080", "x", "-1xL4", "8xH200;4xL4"])
+def test_what_names_no_gpus_is_refused_with_what_exists(text: str) -> None:
+    with pytest.raises(DubflowError, match="H200"):
+        parse_gpus(text)
+
+
+def test_measured_figures_go_before_estimates(tmp_path: Path) -> None:
+    file = tmp_path / "h200.json"
+    file.write_text(json.dumps({"transcription.whisper": {"gpu_seconds": 5.5}, "speech.own": {"cpu_seconds": 3.0}}))
+    known = loads(file)
+    assert known["transcription.whisper"].gpu_seconds == 5.5
+    assert known["transcription.whisper"].memory_gb == ESTIMATES["transcription.whisper"].memory_gb
+    assert "h200.json" in known["transcription.whisper"].origin
+    assert known["speech.own"].cpu_seconds == 3.0
+    assert known["speech.espeak"] == ESTIMATES["speech.espeak"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a.b": 3}', '{"a.b": {"seconds": 1}}'])
+def test_a_file_of_loads_that_is_none_is_told_so(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "loads.json"
+    file.write_text(text)
+    with pytest.raises(DubflowError, match=r"loads\.json"):
+        loads(file)

@@ -1,0 +1,30 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes on a machine that does other things as well says nothing about the code, and fixtures that
+# examples share are meant so. A test that names checks of its own would bring the others back.
+settings.register_profile(
+    "shared machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("shared machine")
+
+pytest_plugins = [
+    "tests.fixtures.accounts",
+    "tests.fixtures.databases",
+    "tests.fixtures.flows",
+    "tests.fixtures.measured",
+    "tests.fixtures.object_store",
+    "tests.fixtures.run_fixture",
+]
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_priority() -> Iterator[None]:
+    """A process with real-time priority starves the clusters and servers of all tests after it."""
+    yield
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER

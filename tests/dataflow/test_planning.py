@@ -1,0 +1,37 @@
+import pytest
+
+from cluster.errors import DubflowError, ErrorCode
+from cluster.settings import Profile, Settings
+from dataflow.planning import make_plan
+
+
+def test_without_gpus_every_pool_runs_on_processors() -> None:
+    plan = make_plan(Settings(profile=Profile.LITE))
+    assert {pool.gpus for pool in plan.pools.values()} == {0.0}
+
+
+def test_pools_whose_engines_use_gpus_are_placed_on_them() -> None:
+    plan = make_plan(Settings(profile=Profile.GPU, gpus="4xH200"))
+    on_gpus = {name for name, pool in plan.pools.items() if pool.gpus}
+    assert on_gpus == {"diarize", "transcribe", "translate"}
+    assert sum(pool.gpus for pool in plan.pools.values()) <= 1
+    assert all(plan.pool(name).actors == 4 for name in on_gpus)
+
+
+def test_gpus_change_nothing_for_engines_that_use_none() -> None:
+    plan = make_plan(Settings(profile=Profile.LITE, gpus="4xH200"))
+    assert plan.pools == make_plan(Settings(profile=Profile.LITE)).pools
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(profile=Profile.LITE, engines={"translation": "nobody"}),
+        Settings(profile=Profile.LITE, gpus="4xH200,2xL4"),
+        Settings(profile=Profile.GPU, gpus="1xT4"),
+    ],
+)
+def test_what_cannot_be_is_one_error_for_people(settings: Settings) -> None:
+    with pytest.raises(DubflowError) as refused:
+        make_plan(settings)
+    assert refused.value.code is ErrorCode.INVALID_REQUEST
