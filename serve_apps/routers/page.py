@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 
 FOLDER = Path(__file__).parents[1] / "page"
 SHELL = "index.html"
+SAMPLE = "sample.mp4"
+_SAMPLES = FOLDER.parents[1] / "samples"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
@@ -48,6 +50,8 @@ class Page:
 def page() -> Page:
     """The page as it lies beside this package."""
     contents = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file()}
+    if SAMPLE not in contents:  # only a built package has it beside the page; a checkout keeps its samples in one place
+        contents[SAMPLE] = (_SAMPLES / "jfk.mp4").read_bytes()
     digest = hashlib.sha256()
     for name, content in contents.items():
         digest.update(f"{name}:{len(content)}:".encode() + content)

@@ -1,9 +1,12 @@
 """The page as files: addresses, caching, what it may load, and how much of it there is."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from fastapi.testclient import TestClient
@@ -39,6 +42,16 @@ def test_the_shell_is_asked_for_again_and_its_files_never(client: TestClient) ->
         answer = client.get(address)
         assert answer.status_code == HTTPStatus.OK, address
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def test_the_clip_to_try_is_the_sample_in_a_checkout_and_in_a_built_package(client: TestClient, tmp_path: Path) -> None:
+    sample = (FOLDER.parents[1] / "samples" / "jfk.mp4").read_bytes()
+    assert client.get(f"/assets/{page().version}/sample.mp4").content == sample
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "wheel")]
+    subprocess.run(build, check=True, capture_output=True, cwd=FOLDER.parents[1])
+    (built,) = (tmp_path / "wheel").iterdir()
+    with ZipFile(built) as wheel:
+        assert wheel.read("serve_apps/page/sample.mp4") == sample
 
 
 def test_files_of_another_version_are_not_mixed_in(client: TestClient) -> None:
