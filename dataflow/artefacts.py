@@ -54,7 +54,12 @@ def script(view: JobView, scenes: list[tuple[str, str]]) -> str:
 
 def casting(view: JobView, script_key: str, language: str, speech: EngineInfo) -> str:
     """Which voice speaks for whom in one language."""
-    return _key(view, "casting", "json", script_key, language, speech.identity)
+    return _key(view, "casting", "json", script_key, language, speech.identity, view.options.clone_voices)
+
+
+def own_voice(view: JobView, voice: str) -> str:
+    """How a speaker of the source sounds; `voice` is a digest of the sound."""
+    return _key(view, "voice", "flac", voice)
 
 
 def passage_lines(view: JobView, request: object, translator: EngineInfo) -> str:

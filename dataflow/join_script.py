@@ -1,11 +1,11 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from actors.diarization.linking import link
 from actors.languages import lookup
 from actors.voices.assignment import CastSpeaker, assign_voices
 from cluster.errors import DubflowError, ErrorCode
 from cluster.ledger.records import Failure, Output, Part, Stage, StageStatus
-from dataflow import artefacts, engines
+from dataflow import artefacts, engines, own_voices
 from dataflow.capacity import SPEECH, bulk_rows
 from dataflow.context import FlowContext, JobView
 from dataflow.lanes import BulkWindow
@@ -39,6 +39,7 @@ class JoinScript(FlowStage[SceneRow]):
             return
         with self.step(row.lease, Stage.GENDER_DETECTION):
             key, script = self._script(row, view)
+            own = self._own_voices(row, view, script)
         for code, message in script.warnings:
             self.ledger.warn(row.lease, code, message)
         for output in self._to_make(row):
@@ -46,7 +47,7 @@ class JoinScript(FlowStage[SceneRow]):
             if failure:
                 self.ledger.fail_output(row.lease, output.language, failure)
             else:
-                yield from self._passages(row, view, output, key, script)
+                yield from self._passages(row, view, output, key, script, own=own)
 
     def _to_make(self, row: SceneRow) -> list[Output]:
         return [output for output in self.ledger.outputs(row.job_id) if not output.status.terminal]
@@ -65,8 +66,7 @@ class JoinScript(FlowStage[SceneRow]):
         return key, script
 
     def _build(self, view: JobView, made: Sequence[tuple[str, str]], losses: tuple[tuple[str, str], ...]) -> Script:
-        list_key = artefacts.scene_list(view, self._activity.info, self.context.settings.max_scene_seconds)
-        scene_list = self._stored.get(SceneList, list_key)
+        scene_list = self._scene_list(view)
         scenes = [
             AnalysedScene(i, scene.speech, self._stored.find(SceneVoices, voices), self._stored.find(SceneWords, words))
             for i, (scene, (voices, words)) in enumerate(zip(scene_list.scenes or (NOTHING_SAID,), made, strict=True))
@@ -90,6 +90,28 @@ class JoinScript(FlowStage[SceneRow]):
             for speaker, label in zip(speakers, own, strict=True)
         }
 
+    def _own_voices(self, row: SceneRow, view: JobView, script: Script) -> dict[str, str]:
+        """Speaker -> own voice, where that is wanted and the engine can; the job is told what is not."""
+        if not (view.options.clone_voices and script.utterances):
+            return {}
+        name = self._synthesizer.info.name
+        if not self._synthesizer.clones:
+            self.ledger.warn(row.lease, "voice_not_cloned", f"{name} cannot clone voices; others were chosen")
+            return {}
+        scenes = self._scene_list(view).scenes
+        parts = self.ledger.parts(row.job_id, Stage.DIARIZATION)
+        heard = [self._stored.find(SceneVoices, _made(part)) for part in parts]
+        turns = {scene.index: one.turns for scene, one in zip(scenes, heard, strict=False) if one}
+        own = own_voices.keep(self.blobs, view, script, scenes, turns)
+        if left := sorted({utterance.speaker for utterance in script.utterances} - set(own)):
+            message = f"too little of {', '.join(left)} is heard alone to clone their voices; others were chosen"
+            self.ledger.warn(row.lease, "voice_not_cloned", message)
+        return own
+
+    def _scene_list(self, view: JobView) -> SceneList:
+        key = artefacts.scene_list(view, self._activity.info, self.context.settings.max_scene_seconds)
+        return self._stored.get(SceneList, key)
+
     def _obstacle(self, script: Script, language: str) -> Failure | None:
         """Why a script cannot be dubbed into a language, now that its own language is known."""
         if not script.utterances:
@@ -109,15 +131,15 @@ class JoinScript(FlowStage[SceneRow]):
         return Failure(ErrorCode.UNSUPPORTED_LANGUAGE, message, Stage.TRANSLATION)
 
     def _passages(
-        self, row: SceneRow, view: JobView, output: Output, script_key: str, script: Script
+        self, row: SceneRow, view: JobView, output: Output, script_key: str, script: Script, *, own: Mapping[str, str]
     ) -> Iterator[PassageRow]:
         language = output.language
         with self.step(row.lease, Stage.VOICE_ASSIGNMENT, language):
             casting_key = artefacts.casting(view, script_key, language, self._synthesizer.info)
-            speakers = [CastSpeaker(speaker.id, speaker.seconds, speaker.traits) for speaker in script.speakers]
+            others = [speaker for speaker in script.speakers if speaker.id not in own]
             offers = self._synthesizer.voices(language)
-            casting = Casting(dict(assign_voices(speakers, offers)))
-            self.blobs.put_bytes(casting_key, to_json(casting))
+            cast = assign_voices([CastSpeaker(one.id, one.seconds, one.traits) for one in others], offers)
+            self.blobs.put_bytes(casting_key, to_json(Casting({**cast, **own})))
         for accent in sorted({offer.accent for offer in offers if offer.accent and script.utterances}):
             name = self._synthesizer.info.name
             message = f"{name} has no voice for {language}; its lines are read with the sounds of {accent}"

@@ -21,6 +21,7 @@ class Offer:
         native_name: As its speakers write it.
         sources: Languages that it can be dubbed from.
         voices: How many different voices speak it.
+        voice_cloning: The speakers' own voices can be kept.
     """
 
     code: str
@@ -28,6 +29,7 @@ class Offer:
     native_name: str
     sources: tuple[str, ...]
     voices: int
+    voice_cloning: bool
 
 
 def offers(plan: Plan) -> tuple[Offer, ...]:
@@ -39,7 +41,7 @@ def offers(plan: Plan) -> tuple[Offer, ...]:
         if lookup(source, understood) and synthesizer.voices(target):
             reachable.setdefault(target, set()).add(source)
     return tuple(
-        Offer(code, *describe(code), tuple(sorted(sources)), len(synthesizer.voices(code)))
+        Offer(code, *describe(code), tuple(sorted(sources)), len(synthesizer.voices(code)), synthesizer.clones)
         for code, sources in sorted(reachable.items())
     )
 
@@ -68,6 +70,20 @@ def require(plan: Plan, source: str | None, targets: Sequence[str]) -> None:
                 f"the {plan.profile} engines cannot dub{via} into {name} ({target}); they offer: {known}."
                 f" {engines.translator(plan).info.name} takes further pairs where they are installed",
             )
+
+
+def require_cloning(plan: Plan) -> None:
+    """Check that a plan's speech engine speaks with other people's voices.
+
+    Raises:
+        DubflowError: `invalid_request`.
+    """
+    synthesizer = engines.synthesizer(plan)
+    if not synthesizer.clones:
+        raise DubflowError(
+            ErrorCode.INVALID_REQUEST,
+            f"{synthesizer.info.name} cannot clone voices; choose an engine that can, or leave --clone-voices out",
+        )
 
 
 def describe(code: str) -> tuple[str, str]:

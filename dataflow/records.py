@@ -57,6 +57,8 @@ class JobOptions:
         keep_background: Keep the original at a low level under the dub.
         start: Dub from here on; before it the original is kept.
         end: Dub up to here; None is the end.
+        clone_voices: Speak with the speakers' own voices. Whoever sets it states that the speakers agree; the job keeps
+            that statement.
     """
 
     profile: str = "lite"
@@ -66,6 +68,7 @@ class JobOptions:
     keep_background: bool = False
     start: float = 0.0
     end: float | None = None
+    clone_voices: bool = False
 
 
 @dataclass(frozen=True, slots=True)

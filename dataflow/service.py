@@ -94,7 +94,10 @@ def supported_languages(plan: Plan) -> Iterable[SupportedLanguage]:
     sources = {source for offer in into.values() for source in offer.sources}
     for code in sorted(into.keys() | sources):
         name, native_name = describe(code)
-        yield SupportedLanguage(code, name, native_name, source=code in sources, target=code in into)
+        cloning = code in into and into[code].voice_cloning
+        yield SupportedLanguage(
+            code, name, native_name, source=code in sources, target=code in into, voice_cloning=cloning
+        )
 
 
 def _resident_bytes() -> int:

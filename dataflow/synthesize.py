@@ -1,11 +1,11 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from actors.contracts.audio import Span
+from actors.contracts.audio import Clip, Span
 from actors.contracts.engine import EngineError
 from actors.contracts.speech import Speech, SpeechRequest
 from cluster.ledger.records import PartId, Stage
-from dataflow import artefacts, engines, flac, timing
+from dataflow import artefacts, engines, flac, own_voices, timing
 from dataflow.context import FlowContext, JobView
 from dataflow.engine_host import EngineHost
 from dataflow.metering import TruePeakMeter, measure
@@ -31,9 +31,22 @@ class _Order:
     slot: Span
     window: Span
 
-    def request(self, *, concise: bool = False, rate: float = 1.0) -> SpeechRequest:
-        text = self.line.concise if concise and self.line.concise else self.line.text
-        return SpeechRequest(text, self.language, self.voice, rate)
+    def request(self, reference: Clip | None) -> SpeechRequest:
+        return SpeechRequest(self.line.text, self.language, self.voice, reference=reference)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A line as it was read, and how long its text takes at the voice's natural rate."""
+
+    order: _Order
+    request: SpeechRequest
+    speech: Speech
+    natural_seconds: float
+
+    @property
+    def wanted_rate(self) -> float:
+        return timing.rate_for(self.natural_seconds, self.order.slot, self.order.window)
 
 
 class Synthesize(FlowStage[PassageRow]):
@@ -88,29 +101,45 @@ class Synthesize(FlowStage[PassageRow]):
             takes[order.utterance.id] = take
         return tuple(take for take in takes.values() if take is not None)
 
-    def _speak(self, view: JobView, orders: Sequence[_Order]) -> Iterator[Take | None]:
-        """First at the voice's natural rate; then again where the line needs another rate or its shorter text."""
-        natural = self._engine.ask_all([order.request() for order in orders])
-        if natural and all(isinstance(speech, EngineError) for speech in natural):
-            raise next(speech for speech in natural if isinstance(speech, EngineError))
-        for order, speech in zip(orders, natural, strict=True):
-            yield None if isinstance(speech, EngineError) else self._fitted(view, order, speech)
+    def _speak(self, view: JobView, orders: Sequence[_Order]) -> list[Take | None]:
+        """First at the voice's natural rate; then again where lines need their shorter texts, or other rates."""
+        readings = self._first(view, orders)
+        for change in (_shorter, self._in_time):
+            readings = self._again(readings, change)
+        return [None if reading is None else self._keep(view, reading) for reading in readings]
 
-    def _fitted(self, view: JobView, order: _Order, speech: Speech) -> Take:
-        concise = False
-        if order.line.concise and timing.rate_for(speech.seconds, order.slot, order.window) > timing.FREE_RATE:
-            concise, speech = True, self._engine.ask(order.request(concise=True))
-        natural_seconds = speech.seconds
-        wanted = timing.rate_for(natural_seconds, order.slot, order.window)
-        rate = min(max(wanted, self._rates[0]), self._rates[1])
-        if abs(rate - 1) > RATE_WORTH_CHANGING:
-            speech = self._engine.ask(order.request(concise=concise, rate=rate))
-        return self._keep(view, order.request(concise=concise, rate=rate), order, speech, natural_seconds)
+    def _first(self, view: JobView, orders: Sequence[_Order]) -> list[_Reading | None]:
+        references = {voice: own_voices.load(self.blobs, view, voice) for voice in {order.voice for order in orders}}
+        requests = [order.request(references[order.voice]) for order in orders]
+        speeches = self._engine.ask_all(requests)
+        if speeches and all(isinstance(speech, EngineError) for speech in speeches):
+            raise next(speech for speech in speeches if isinstance(speech, EngineError))
+        return [
+            None if isinstance(speech, EngineError) else _Reading(order, request, speech, speech.seconds)
+            for order, request, speech in zip(orders, requests, speeches, strict=True)
+        ]
 
-    def _keep(
-        self, view: JobView, request: SpeechRequest, order: _Order, speech: Speech, natural_seconds: float
-    ) -> Take:
-        key = artefacts.spoken(view, request, self._info)
+    def _again(
+        self, readings: Sequence[_Reading | None], change: Callable[[_Reading], SpeechRequest | None]
+    ) -> list[_Reading | None]:
+        """Read together what `change` wants read otherwise; a line that cannot be read so stays as it was."""
+        wanted = {i: request for i, one in enumerate(readings) if one and (request := change(one))}
+        changed = list(readings)
+        for (i, request), speech in zip(wanted.items(), self._engine.ask_all(list(wanted.values())), strict=True):
+            before = readings[i]
+            if before and isinstance(speech, Speech):
+                natural = speech.seconds if request.rate == 1 else before.natural_seconds
+                changed[i] = _Reading(before.order, request, speech, natural)
+        return changed
+
+    def _in_time(self, reading: _Reading) -> SpeechRequest | None:
+        """The rate that a line needs, as far as the engine has it."""
+        rate = min(max(reading.wanted_rate, self._rates[0]), self._rates[1])
+        return replace(reading.request, rate=rate) if abs(rate - 1) > RATE_WORTH_CHANGING else None
+
+    def _keep(self, view: JobView, reading: _Reading) -> Take:
+        order, request, speech = reading.order, reading.request, reading.speech
+        key = artefacts.spoken(view, replace(request, reference=None), self._info)
         self.blobs.put_bytes(key, flac.encode(speech.samples, speech.sample_rate))
         peak = TruePeakMeter()
         peak.push(speech.samples)
@@ -121,8 +150,14 @@ class Synthesize(FlowStage[PassageRow]):
             audio_key=key,
             sample_rate=speech.sample_rate,
             samples=len(speech.samples),
-            natural_seconds=natural_seconds,
+            natural_seconds=reading.natural_seconds,
             level=measure(speech.samples, speech.sample_rate),
             peak=peak.peak,
             flags=order.line.flags,
         )
+
+
+def _shorter(reading: _Reading) -> SpeechRequest | None:
+    """The shorter text of a line that would have to be hurried."""
+    concise = reading.order.line.concise
+    return replace(reading.request, text=concise) if concise and reading.wanted_rate > timing.FREE_RATE else None

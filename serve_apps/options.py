@@ -49,6 +49,10 @@ class JobOptions(BaseModel):
     end: NonNegativeFloat | None = None
     """Dub up to here, in seconds; by default to the end."""
 
+    clone_voices: bool = False
+    """Speak with the speakers' own voices, where the service's engine can. By setting it you state that they agree; the
+    job keeps that statement."""
+
     profile: str | None = None
     """Accepted for the sake of scripts and ignored: the service has one choice of engines."""
 
@@ -72,5 +76,7 @@ class JobOptions(BaseModel):
         return self.model_dump(mode="json", include=set(FLOW_OPTIONS))
 
 
-FLOW_OPTIONS = frozenset({"min_speakers", "max_speakers", "glossary", "keep_background", "start", "end"})
+FLOW_OPTIONS = frozenset(
+    {"min_speakers", "max_speakers", "glossary", "keep_background", "start", "end", "clone_voices"}
+)
 """The options that decide the result; all others are about the job."""

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.contracts.audio import Samples
+from actors.contracts.audio import Clip, Samples
 from actors.contracts.engine import Engine
 from actors.contracts.voices import Gender
 
@@ -28,14 +28,17 @@ class SpeechRequest:
     Attributes:
         text: What to say, in `language`.
         language: BCP-47.
-        voice: The id of one of the engine's offers for that language.
+        voice: The id of one of the engine's offers for that language; with a `reference`, a name that no other
+            reference has.
         rate: Speed relative to the voice's natural one; 1.2 is a fifth faster. Engines without a rate ignore it.
+        reference: Clean speech of one person whose voice is to be used, for engines that clone.
     """
 
     text: str
     language: str
     voice: str
     rate: float = 1.0
+    reference: Clip | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,11 @@ class Synthesizer(Engine[SpeechRequest, Speech], Protocol):
     @property
     def rates(self) -> tuple[float, float]:
         """The slowest and the fastest `SpeechRequest.rate` that the engine follows; (1.0, 1.0) where it has none."""
+        ...
+
+    @property
+    def clones(self) -> bool:
+        """Whether it can speak with the voice of a `SpeechRequest.reference`."""
         ...
 
     def languages(self) -> frozenset[str]:

@@ -7,24 +7,17 @@ from importlib.metadata import version
 
 import numpy as np
 from langcodes import standardize_tag, tag_is_valid
-from numpy.typing import NDArray
 
-from actors.contracts.audio import Samples
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.contracts.voices import Gender
 from actors.languages import lookup, primary
 from actors.speech import espeak_library
+from actors.speech.edges import trimmed
 from actors.speech.espeak_library import EspeakError
 
 _FEWEST_WORDS_PER_MINUTE, _NATURAL_WORDS_PER_MINUTE, _MOST_WORDS_PER_MINUTE = 80, 175, 450
 _SLOWEST, _FASTEST = 0.5, 2.0
-
-_AUDIBLE = 0.01
-"""Share of the loudest sample below which the edges of an utterance count as silence."""
-
-_EDGE_SECONDS = 0.01
-"""Kept around what is audible, so that no consonant loses its onset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +73,11 @@ class Espeak:
             model=f"espeakng-loader-{version('espeakng-loader')}",
             licence="GPL-3.0-or-later",
         )
+
+    @property
+    def clones(self) -> bool:
+        """It cannot."""
+        return False
 
     @property
     def rates(self) -> tuple[float, float]:
@@ -185,7 +183,7 @@ def _at_rate(text: str, voice: str, pitch: int, rate: float) -> Speech:
 def _take(text: str, voice: str, pitch: int, words_per_minute: float) -> Speech:
     allowed = min(_MOST_WORDS_PER_MINUTE, max(_FEWEST_WORDS_PER_MINUTE, round(words_per_minute)))
     samples, rate = espeak_library.speak(text, voice, words_per_minute=allowed, pitch=pitch)
-    return Speech(_trim(samples, rate), rate)
+    return Speech(trimmed(samples.astype(np.float32) / np.float32(32768), rate), rate)
 
 
 def _is_a_language(tag: str) -> bool:
@@ -201,13 +199,3 @@ def _standard(tag: str) -> str:
 def _plain(text: str) -> str:
     """The text without control characters, by which the library takes embedded commands."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _trim(samples: NDArray[np.int16], rate: int) -> Samples:
-    waveform = samples.astype(np.float32) / np.float32(32768)
-    loud = np.abs(waveform)
-    audible = np.flatnonzero(loud > _AUDIBLE * loud.max(initial=0))
-    if not len(audible):
-        return np.zeros(0, np.float32)
-    edge = round(_EDGE_SECONDS * rate)
-    return waveform[max(0, audible[0] - edge) : audible[-1] + 1 + edge]

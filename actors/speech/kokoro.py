@@ -48,6 +48,11 @@ class Kokoro:
         )
 
     @property
+    def clones(self) -> bool:
+        """It cannot."""
+        return False
+
+    @property
     def rates(self) -> tuple[float, float]:
         """The slowest and the fastest rate."""
         return _SLOWEST, _FASTEST

@@ -37,6 +37,9 @@ def submit(
     min_speakers: Annotated[int | None, typer.Option(min=1, help="At least so many people speak.")] = None,
     max_speakers: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     keep_background: Annotated[bool, typer.Option(help="Keep the original low under the dub.")] = False,
+    clone_voices: Annotated[
+        bool, typer.Option("--clone-voices", help="Keep the speakers' voices; they agree.")
+    ] = False,
     review: Annotated[bool, typer.Option("--review", help="Wait for a person before anything is spoken.")] = False,
     webhook: Annotated[str | None, typer.Option(help="Whom to tell of the job's end.", metavar="URL")] = None,
     watch_it: Annotated[bool, typer.Option("--watch", help="Stay until the job has ended.")] = False,
@@ -44,7 +47,12 @@ def submit(
     server: Server = None,
 ) -> int:
     """Give a service something to dub; an upload that was interrupted goes on where it stopped."""
-    options = {"min_speakers": min_speakers, "max_speakers": max_speakers, "keep_background": keep_background}
+    options = {
+        "min_speakers": min_speakers,
+        "max_speakers": max_speakers,
+        "keep_background": keep_background,
+        "clone_voices": clone_voices,
+    }
     order = {
         "source_language": source_language,
         "target_languages": [tag.strip() for tags in to for tag in tags.split(",") if tag.strip()],

@@ -16,7 +16,7 @@ from cluster.ledger.schema import upgrade
 from cluster.settings import Profile, Settings
 from dataflow.glossary import read_glossary
 from dataflow.inputs import expand
-from dataflow.languages import require
+from dataflow.languages import require, require_cloning
 from dataflow.planning import check_engines, make_plan
 from dataflow.progress import Bars, Lines
 from dataflow.records import JobOptions
@@ -44,6 +44,9 @@ def dub(
     keep_background: Annotated[
         bool, typer.Option("--keep-background/--no-background", help="Keep the original low under the dub.")
     ] = False,
+    clone_voices: Annotated[
+        bool, typer.Option("--clone-voices", help="Keep the speakers' own voices; by this you state that they agree.")
+    ] = False,
     start: Annotated[str, typer.Option(help="Dub from here: seconds or H:MM:SS.", metavar="T")] = "0",
     end: Annotated[str | None, typer.Option(help="Dub up to here.", metavar="T")] = None,
     overwrite: Annotated[bool, typer.Option("-y", help="Overwrite results that exist.")] = False,
@@ -67,6 +70,7 @@ def dub(
             max_speakers=max_speakers,
             glossary=read_glossary(glossary) if glossary else (),
             keep_background=keep_background,
+            clone_voices=clone_voices,
             start=parse_timecode(start),
             end=parse_timecode(end) if end is not None else None,
         ),
@@ -75,6 +79,8 @@ def dub(
     )
     check_engines(plan, settings)
     require(plan, wanted.source_language, wanted.target_languages)
+    if clone_voices:
+        require_cloning(plan)
     _require_folder(output)
     upgrade(settings.database)
     failed: list[Result] = []

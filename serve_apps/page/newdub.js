@@ -60,6 +60,7 @@ function panel(entries, limits, languages, pace) {
 
   function check() {
     const found = missing();
+    options.offerCloning(languages.some(({ code, voice_cloning: clones }) => clones && targets().includes(code)));
     fill(problems, ...found.map((text) => h("li", {}, icon("alert"), text)));
     problems.hidden = !found.length;
     say(start, counted(strings.create.start, Math.max(1, entries.length)));
@@ -81,7 +82,7 @@ function panel(entries, limits, languages, pace) {
     if (!check()) return picker.focusIfEmpty();
     const chosen = { source: source.value(), targets: targets(), ...options.value() };
     localStorage.setItem(LAST_CHOICE, JSON.stringify(chosen));
-    entries.forEach(({ file }) => add(file, requestOf(chosen)));
+    entries.forEach(({ file }) => add(file, requestOf({ ...chosen, consent: options.consent() })));
     return dialog.close();
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -151,18 +152,31 @@ function moreOptions(last) {
   background.checked = last.background ?? true;
   const review = h("input", { type: "checkbox", id: "review" });
   review.checked = last.review ?? false;
+  // Never remembered: consent is given for these films, not for the next ones.
+  const cloning = h("input", { type: "checkbox", id: "cloning" });
+  const cloningField = h("label", { class: "check" }, cloning, h("span", {}, strings.create.cloneVoices));
+  cloningField.hidden = true;
   const element = h(
     "div",
     { class: "stack" },
     h("div", { class: "field" }, h("label", { for: "speakers" }, strings.create.speakers), speakers),
     h("label", { class: "check" }, background, h("span", {}, strings.create.background)),
+    cloningField,
     h("label", { class: "check" }, review, h("span", {}, strings.create.review)),
   );
-  return { element, value: () => ({ speakers: speakers.value, background: background.checked, review: review.checked }) };
+  return {
+    element,
+    offerCloning: (offered) => {
+      cloningField.hidden = !offered;
+    },
+    value: () => ({ speakers: speakers.value, background: background.checked, review: review.checked }),
+    consent: () => !cloningField.hidden && cloning.checked,
+  };
 }
 
-function requestOf({ source, targets, speakers, background, review }) {
+function requestOf({ source, targets, speakers, background, review, consent }) {
   const options = { keep_background: background };
+  if (consent) options.clone_voices = true;
   if (speakers) options.min_speakers = Number(speakers);
   if (speakers && speakers !== "5") options.max_speakers = Number(speakers);
   return { source_language: source || "auto", target_languages: targets, options, review };

@@ -20,6 +20,7 @@ Lines = Callable[[], list[str]]
 
 @pytest.fixture
 def logging_untouched() -> Iterator[None]:
+    structlog.contextvars.clear_contextvars()  # stages that ran in this process leave what they worked on
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

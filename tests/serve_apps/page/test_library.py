@@ -74,6 +74,26 @@ def test_a_first_visit_says_what_this_is_and_has_a_clip_to_try(site: Site, visit
     expect(page.get_by_role("link", name="jfk.mp4")).to_be_visible()
 
 
+def test_own_voices_are_offered_where_they_can_be_kept_and_consent_is_given_each_time(
+    site: Site, visit: Visits, film: Path, dubbed_film: Path
+) -> None:
+    page = visit(site.url)
+    consent = page.get_by_label("I have their consent")
+    choose(page, film)
+    expect(consent).to_be_hidden()
+    page.get_by_role("combobox", name="Dub into").fill("arabic")
+    page.keyboard.press("Enter")
+    consent.check()
+    start(page)
+    expect(rows(page)).to_have_count(1)
+    choose(page, dubbed_film)
+    expect(consent).not_to_be_checked()
+    start(page)
+    expect(rows(page).filter(has_text="Waiting")).to_have_count(2)
+    cloned = {job.request.name: job.request.options["clone_voices"] for job in site.ledger.jobs().jobs}
+    assert cloned == {film.name: True, dubbed_film.name: False}
+
+
 def test_files_become_jobs(site: Site, visit: Visits, film: Path, dubbed_film: Path) -> None:
     page = visit(site.url)
     choose(page, film, dubbed_film)
