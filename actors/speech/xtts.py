@@ -117,7 +117,7 @@ class Xtts:
         try:
             config = XttsConfig()
             config.load_json(str(folder / "config.json"))
-            model = Library.init_from_config(config)
+            model = Library(config)
             model.load_checkpoint(config, checkpoint_dir=folder, eval=True)
             model.to(self._options.device)
         except Exception as error:  # the library raises whatever a file makes it raise
@@ -127,7 +127,7 @@ class Xtts:
         temperature = float(self._temperature or config.temperature)
         sampling = Sampling(temperature, config.top_k, config.top_p, float(config.repetition_penalty))
         self._decoder = XttsDecoder(model.gpt, sampling)
-        self._vocoder = XttsVocoder(model.hifigan_decoder)
+        self._vocoder = XttsVocoder(model.hifigan_decoder, together=self._options.device == "cuda")
         self._model = model
 
     def languages(self) -> frozenset[str]:

@@ -18,10 +18,12 @@ class XttsVocoder:
 
     Args:
         decoder: `TTS.tts.layers.xtts.hifigan_decoder.HifiDecoder`.
+        together: Whether utterances share batches. A processor is quicker without: `benchmarks/batching.py`.
     """
 
-    def __init__(self, decoder: Any) -> None:
+    def __init__(self, decoder: Any, *, together: bool) -> None:
         self._decoder = decoder
+        self._together = together
 
     def speak(self, latents: Sequence[Any], speakers: Sequence[Any], rates: Sequence[float]) -> list[Any]:
         """Make waveforms.
@@ -39,13 +41,11 @@ class XttsVocoder:
         with torch.inference_mode():
             frames = [self._frames(one, rate) for one, rate in zip(latents, rates, strict=True)]
             speaker = torch.cat(list(speakers))
-            waves = self._bodies(frames, speaker)
-            long = [i for i, one in enumerate(frames) if one.shape[1] >= _TAIL_FRAMES]
-            self._mend(waves, frames, speaker, long)
-            for i, one in enumerate(frames):
-                if one.shape[1] < _TAIL_FRAMES:
-                    waves[i] = self._run(one[None], speaker[i : i + 1])[0]
-            return [wave.float().cpu() for wave in waves]
+            long = [i for i, one in enumerate(frames) if self._together and one.shape[1] >= _TAIL_FRAMES]
+            waves = dict(zip(long, self._batch([frames[i] for i in long], speaker[long]), strict=True)) if long else {}
+            alone = [i for i in range(len(frames)) if i not in waves]
+            waves |= {i: self._run(frames[i][None], speaker[i : i + 1])[0] for i in alone}
+            return [waves[i].float().cpu() for i in range(len(frames))]
 
     def _frames(self, latents: Any, rate: float) -> Any:
         """What the network reads: latents of 22 kHz, stretched to frames of 24 kHz; tensor (width, frames)."""
@@ -62,24 +62,19 @@ class XttsVocoder:
             row = interpolate(row, scale_factor=[decoder.output_sample_rate / decoder.input_sample_rate], mode="linear")
         return row[0]
 
-    def _bodies(self, frames: Sequence[Any], speaker: Any) -> list[Any]:
+    def _batch(self, frames: Sequence[Any], speaker: Any) -> list[Any]:
+        """Padded on the right, and the ends that this spoils once more without."""
         import torch
         from torch.nn.functional import pad
 
         longest = max(one.shape[1] for one in frames)
-        waves = self._run(torch.stack([pad(one, (0, longest - one.shape[1])) for one in frames]), speaker)
-        return [waves[i, : one.shape[1] * self._hop] for i, one in enumerate(frames)]
-
-    def _mend(self, waves: list[Any], frames: Sequence[Any], speaker: Any, long: Sequence[int]) -> None:
-        """Give the ends of `long` utterances the sound that they have without padding."""
-        import torch
-
-        if not long:
-            return
+        padded = torch.stack([pad(one, (0, longest - one.shape[1])) for one in frames])
+        ends = self._run(torch.stack([one[:, -_TAIL_FRAMES:] for one in frames]), speaker)
         spoilt = _SPOILT_FRAMES * self._hop
-        ends = self._run(torch.stack([frames[i][:, -_TAIL_FRAMES:] for i in long]), speaker[list(long)])
-        for i, end in zip(long, ends, strict=True):
-            waves[i] = torch.cat([waves[i][:-spoilt], end[-spoilt:]])
+        return [
+            torch.cat([wave[: one.shape[1] * self._hop - spoilt], end[-spoilt:]])
+            for wave, end, one in zip(self._run(padded, speaker), ends, frames, strict=True)
+        ]
 
     def _run(self, frames: Any, speaker: Any) -> Any:
         return self._decoder.waveform_decoder(frames, g=speaker)[:, 0]

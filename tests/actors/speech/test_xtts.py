@@ -1,4 +1,4 @@
-"""The real library on a small checkpoint: three codes for every letter, in batches as one by one."""
+"""The real library on a small checkpoint: two codes for every letter, in batches as one by one."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +15,7 @@ from actors.contracts.voices import Gender
 from actors.speech import xtts_languages
 from actors.speech.xtts import Xtts
 from actors.speech.xtts_languages import LETTERS, pieces
+from actors.speech.xtts_vocoder import XttsVocoder
 from tests.fixtures.checkpoints.xtts import CODES_A_TOKEN, SPEAKERS, xtts_checkpoint
 from tests.fixtures.speech import recording
 
@@ -98,6 +99,21 @@ def test_it_says_what_the_library_says_one_by_one(engine: Xtts) -> None:
         assert len(wave) == len(alone)
         assert np.abs(alone).max() > 0.01
         assert np.abs(wave - alone).max() < 1e-3 * np.abs(alone).max()
+
+
+@pytest.mark.models
+def test_the_vocoder_s_batches_sound_as_one_by_one(engine: Xtts) -> None:
+    parts = [part for i, line in enumerate(LINES) for part in engine._parts(i, line)]
+    latents = [decoded.latents for decoded in engine._decoder.decode([part.prompt for part in parts])]
+    speakers, rates = [part.voice.embedding for part in parts], [1.0, 1.2, 1.0, 0.9]
+    decoder = engine._model.hifigan_decoder
+    together = XttsVocoder(decoder, together=True).speak(latents, speakers, rates)
+    alone = XttsVocoder(decoder, together=False).speak(latents, speakers, rates)
+    for rate, code, one, other in zip(rates, latents, together, alone, strict=True):
+        assert one.shape == other.shape
+        assert float((one - other).abs().max()) < 1e-3 * float(other.abs().max())
+        if rate == 1:
+            assert len(one) == 256 * int(4 * len(code) * 24000 / 22050)
 
 
 @pytest.mark.models
