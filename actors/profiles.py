@@ -16,7 +16,14 @@ _LITE = {
 
 _CPU = _LITE | {Capability.TRANSCRIPTION: "whisper", Capability.TRANSLATION: "ctranslate2"}
 
-_GPU = _CPU | {Capability.DIARIZATION: "pyannote", Capability.TRANSLATION: "vllm"}
+_GPU = _CPU | {
+    Capability.DIARIZATION: "pyannote",
+    Capability.TRANSLATION: "vllm",
+    Capability.SPEECH: "voxcpm",
+}
+
+_WHERE_NOBODY_EARNS = {"gpu": {Capability.SPEECH: "xtts"}}
+"""Better engines whose weights forbid paid use."""
 
 PROFILES: Mapping[str, Mapping[Capability, str]] = MappingProxyType(
     {"lite": MappingProxyType(_LITE), "cpu": MappingProxyType(_CPU), "gpu": MappingProxyType(_GPU)}
@@ -24,8 +31,15 @@ PROFILES: Mapping[str, Mapping[Capability, str]] = MappingProxyType(
 """Profile -> engine name of each capability. A profile names every capability, so that none is chosen by accident."""
 
 
-def choose(profile: str, overrides: Mapping[str, str] | None = None) -> Mapping[Capability, str]:
+def choose(
+    profile: str, overrides: Mapping[str, str] | None = None, *, noncommercial: bool = False
+) -> Mapping[Capability, str]:
     """The engine names of a profile, some of them replaced: `choose("lite", {"speech": "piper"})`.
+
+    Args:
+        profile: One of `PROFILES`.
+        overrides: Engine by capability.
+        noncommercial: Nobody dubs for money, so that weights which forbid it may be chosen.
 
     Raises:
         EngineError: `invalid_request` for a profile or capability that does not exist.
@@ -35,7 +49,8 @@ def choose(profile: str, overrides: Mapping[str, str] | None = None) -> Mapping[
             f"there is no profile '{profile}'; choose one of: {', '.join(PROFILES)}", code="invalid_request"
         )
     replaced = {_capability(name): engine for name, engine in (overrides or {}).items()}
-    return {**PROFILES[profile], **replaced}
+    freer = _WHERE_NOBODY_EARNS.get(profile, {}) if noncommercial else {}
+    return {**PROFILES[profile], **freer, **replaced}
 
 
 def _capability(name: str) -> Capability:

@@ -41,7 +41,7 @@ def engines_of(settings: Settings) -> dict[str, str]:
 
 def _plan(settings: Settings, profile: Profile) -> Plan:
     try:
-        chosen = choose(profile.value, settings.engines)
+        chosen = choose(profile.value, settings.engines, noncommercial=settings.allow_noncommercial)
         for capability, engine in chosen.items():
             registry.require(capability, engine)
     except EngineError as error:

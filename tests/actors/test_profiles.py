@@ -26,3 +26,10 @@ def test_misspelt_choices_are_refused_with_what_exists(profile: str, overrides: 
     with pytest.raises(EngineError, match=r"lite|voice_analysis") as caught:
         choose(profile, overrides)
     assert caught.value.code == "invalid_request"
+
+
+def test_weights_that_forbid_paid_use_are_chosen_only_where_nobody_earns() -> None:
+    assert choose("gpu")[Capability.SPEECH] == "voxcpm"
+    assert choose("gpu", noncommercial=True)[Capability.SPEECH] == "xtts"
+    assert choose("gpu", {"speech": "espeak"}, noncommercial=True)[Capability.SPEECH] == "espeak"
+    assert choose("lite", noncommercial=True) == choose("lite")

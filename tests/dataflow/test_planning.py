@@ -13,7 +13,7 @@ def test_without_gpus_every_pool_runs_on_processors() -> None:
 def test_pools_whose_engines_use_gpus_are_placed_on_them() -> None:
     plan = make_plan(Settings(profile=Profile.GPU, gpus="4xH200"))
     on_gpus = {name for name, pool in plan.pools.items() if pool.gpus}
-    assert on_gpus == {"diarize", "transcribe", "translate"}
+    assert on_gpus == {"diarize", "transcribe", "translate", "synthesize"}
     assert sum(pool.gpus for pool in plan.pools.values()) <= 1
     assert all(plan.pool(name).actors == 4 for name in on_gpus)
 
