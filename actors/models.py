@@ -1,5 +1,7 @@
 """Which weights an engine runs with, and whether they lie where they should."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -55,6 +57,21 @@ def require_package(module: str, extra: str, engine: str) -> None:
         raise EngineError(
             f"the engine {engine} needs the package {module}; run: pip install 'dubflow[{extra}]'", code="model_missing"
         )
+
+
+@contextmanager
+def loading(spec: ModelSpec) -> Iterator[None]:
+    """Turn what a library makes of a model's files into one kind of error.
+
+    Raises:
+        EngineError: `model_load_failed`.
+    """
+    try:
+        yield
+    except Exception as error:  # libraries raise whatever a file makes them raise
+        raise EngineError(
+            f"the model {spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
+        ) from error
 
 
 def _installed(module: str) -> bool:

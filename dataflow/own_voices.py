@@ -28,11 +28,9 @@ def keep(
     return named
 
 
-def load(blobs: BlobStore, view: JobView, voice: str) -> Clip | None:
-    """The reference of a voice that `keep` named; None for a voice of the engine's own."""
-    if not voice.startswith(_PREFIX):
-        return None
-    return Clip(*flac.decode(blobs.get_bytes(artefacts.own_voice(view, voice))))
+def reference_key(view: JobView, voice: str) -> str:
+    """The blob of a voice that `keep` named; empty for a voice of the engine's own."""
+    return artefacts.own_voice(view, voice) if voice.startswith(_PREFIX) else ""
 
 
 def _heard(

@@ -1,7 +1,9 @@
 from functools import lru_cache
 from typing import TypeVar
 
+from actors.contracts.audio import Clip
 from cluster.blobs.contract import BlobStore
+from dataflow import flac
 from dataflow.records import Casting, Script, from_json
 
 RecordT = TypeVar("RecordT")
@@ -14,6 +16,7 @@ class Stored:
         self._blobs = blobs
         self.script = lru_cache(maxsize=64)(self._script)
         self.casting = lru_cache(maxsize=64)(self._casting)
+        self.reference = lru_cache(maxsize=64)(self._reference)
 
     def get(self, kind: type[RecordT], key: str) -> RecordT:
         """The record of `kind` under `key`."""
@@ -22,6 +25,10 @@ class Stored:
     def find(self, kind: type[RecordT], key: str) -> RecordT | None:
         """The record, or None where it was never made."""
         return self.get(kind, key) if key and self._blobs.exists(key) else None
+
+    def _reference(self, key: str) -> Clip | None:
+        """How a speaker sounds; None without a key."""
+        return Clip(*flac.decode(self._blobs.get_bytes(key))) if key else None
 
     def _script(self, key: str) -> Script:
         return self.get(Script, key)

@@ -109,8 +109,8 @@ class Synthesize(FlowStage[PassageRow]):
         return [None if reading is None else self._keep(view, reading) for reading in readings]
 
     def _first(self, view: JobView, orders: Sequence[_Order]) -> list[_Reading | None]:
-        references = {voice: own_voices.load(self.blobs, view, voice) for voice in {order.voice for order in orders}}
-        requests = [order.request(references[order.voice]) for order in orders]
+        references = [self._stored.reference(own_voices.reference_key(view, order.voice)) for order in orders]
+        requests = [order.request(reference) for order, reference in zip(orders, references, strict=True)]
         speeches = self._engine.ask_all(requests)
         if speeches and all(isinstance(speech, EngineError) for speech in speeches):
             raise next(speech for speech in speeches if isinstance(speech, EngineError))

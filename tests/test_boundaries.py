@@ -59,7 +59,10 @@ def test_packages_import_only_what_they_may(package: str) -> None:
 
 
 def test_engines_share_nothing_but_contracts_and_their_own_folder() -> None:
-    shared = {"contracts", "languages", "models", "registry", "profiles", "batcher", "batch_budget", "loop_thread"}
+    shared = {
+        *("contracts", "languages", "models", "registry", "profiles"),
+        *("batcher", "batch_budget", "loop_thread", "torch_share"),
+    }
     found = set()
     for path in modules("actors"):
         own = path.relative_to(ROOT / "actors").parts[0].removesuffix(".py")

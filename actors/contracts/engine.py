@@ -90,6 +90,20 @@ class EngineOptions:
     models: Path = Path("models")
     parameters: Mapping[str, str] = field(default_factory=dict)
 
+    def number(self, name: str, usual: float) -> float:
+        """A parameter that is a number.
+
+        Raises:
+            EngineError: `invalid_request` where it is something else.
+        """
+        text = self.parameters.get(name, "")
+        try:
+            return float(text) if text else usual
+        except ValueError as error:
+            raise EngineError(
+                f"the engine's parameter '{name}' is '{text}'; give it a number", code="invalid_request"
+            ) from error
+
 
 Request_contra = TypeVar("Request_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)

@@ -11,7 +11,8 @@ from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineO
 from actors.contracts.models import ModelSpec
 from actors.diarization.cosine import CosineMetric
 from actors.diarization.pyannote_batches import BatchedPipeline
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.torch_share import keep_to_share
 
 COMMUNITY = ModelSpec(
     name="pyannote-community-1",
@@ -34,7 +35,7 @@ class Pyannote:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._spec = chosen_model(options, COMMUNITY)
-        self._windows = int(options.parameters.get("batch", "64" if options.device == "cuda" else "16"))
+        self._windows = int(options.number("batch", 64 if options.device == "cuda" else 16))
         self._pipeline: BatchedPipeline | None = None
 
     @property
@@ -77,18 +78,10 @@ class Pyannote:
         from pyannote.audio import Pipeline
 
         folder = self._spec.folder(self._options.models)
-        if self._options.device == "cuda":
-            torch.cuda.set_per_process_memory_fraction(self._options.gpu_share)
-        else:
-            torch.set_num_threads(self._options.threads)
-        try:
+        keep_to_share(self._options)
+        with loading(self._spec):
             pipeline: Any = Pipeline.from_pretrained(folder)
             pipeline.to(torch.device(self._options.device))
-        except Exception as error:  # the library's loaders raise whatever the files make them raise
-            raise EngineError(
-                f"the pipeline {self._spec.name} could not be loaded: {error}; fetch it again",
-                code="model_load_failed",
-            ) from error
         self._pipeline = BatchedPipeline(pipeline, self._windows)
 
     def run(self, batch: Sequence[DiarizationRequest]) -> Sequence[Diarization | EngineError]:

@@ -8,7 +8,7 @@ import numpy as np
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech import kokoro_voices
 
 _MODEL, _VOICES = "kokoro-v1.0.onnx", "voices-v1.0.bin"
@@ -81,13 +81,9 @@ class Kokoro:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._options.threads
         options.inter_op_num_threads = 1
-        try:
+        with loading(self._spec):
             session = onnxruntime.InferenceSession(str(folder / _MODEL), options, providers=["CPUExecutionProvider"])
             self._kokoro = Library.from_session(session, str(folder / _VOICES))
-        except Exception as error:  # the runtime raises classes of its own for what a file makes it raise
-            raise EngineError(
-                f"the model {self._spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
-            ) from error
 
     def languages(self) -> frozenset[str]:
         """Languages that it has voices for."""

@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from langcodes import Language
+from langcodes import Language, tag_is_valid
 
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.contracts.voices import Gender
 from actors.languages import lookup
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech.edges import trimmed
 from actors.speech.numbers import spelled
+from actors.speech.seeds import seed_of
+from actors.torch_share import keep_to_share
 
 _FILES = ("config.json", "model.safetensors", "vocab.json", "tokenizer_config.json")
 _PATTERNS = (*_FILES, "special_tokens_map.json", "added_tokens.json")
@@ -37,6 +38,10 @@ class Mms:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._tags = tuple(tag.strip() for tag in options.parameters.get("languages", _USUAL).split(","))
+        if wrong := [tag for tag in self._tags if not tag_is_valid(tag)]:
+            raise EngineError(
+                f"the parameter 'languages' of speech.mms names no language: {', '.join(wrong)}", code="invalid_request"
+            )
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._ready = False
 
@@ -100,12 +105,8 @@ class Mms:
             EngineError: `model_missing`.
         """
         self.check()
-        import torch
 
-        if self._options.device == "cuda":
-            torch.cuda.set_per_process_memory_fraction(self._options.gpu_share)
-        else:
-            torch.set_num_threads(self._options.threads)
+        keep_to_share(self._options)
         self._ready = True
 
     def languages(self) -> frozenset[str]:
@@ -148,7 +149,7 @@ class Mms:
         inputs = tokenizer(text, return_tensors="pt").to(model.device)
         if inputs["input_ids"].shape[1] < 1 + 2 * tokenizer.add_blank:
             raise EngineError(f"MMS knows no letter of this text: {text[:40]}")
-        torch.manual_seed(_seed(text, tag))
+        torch.manual_seed(seed_of(text, tag))
         with torch.inference_mode():
             spoken = model(**inputs, speaking_rate=model.speaking_rate * rate).waveform[0]
         sample_rate = int(model.config.sampling_rate)
@@ -160,20 +161,11 @@ class Mms:
 
             spec = self._specs[tag]
             folder = spec.folder(self._options.models)
-            try:
+            with loading(spec):
                 tokenizer = VitsTokenizer.from_pretrained(folder)
                 model: Any = VitsModel.from_pretrained(folder)
                 model.eval().to(self._options.device)
-            except Exception as error:  # the library raises whatever a file makes it raise
-                raise EngineError(
-                    f"the model {spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
-                ) from error
             if tokenizer.is_uroman:
                 require_package("uroman", "cpu", "speech.mms")
             self._loaded[tag] = tokenizer, model
         return self._loaded[tag]
-
-
-def _seed(text: str, language: str) -> int:
-    """The same for the same words, so that a line that is made again sounds the same."""
-    return int.from_bytes(blake2b(f"{language}: {text}".encode(), digest_size=4).digest(), "big")

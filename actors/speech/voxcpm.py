@@ -4,7 +4,6 @@ import os
 import tempfile
 import wave
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.contracts.voices import Gender
 from actors.languages import lookup
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech.edges import trimmed
+from actors.speech.seeds import seed_of
+from actors.torch_share import keep_to_share
 
 _FILES = ("config.json", "model.safetensors", "audiovae.pth", "tokenizer.json")
 VOXCPM = ModelSpec(
@@ -59,7 +60,7 @@ class VoxCpm:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._spec = chosen_model(options, VOXCPM)
-        self._steps = int(options.parameters.get("steps", "10"))
+        self._steps = int(options.number("steps", 10))
         self._model: Any = None
         self._voices: dict[str, Any] = {}
 
@@ -103,21 +104,13 @@ class VoxCpm:
         """
         self.check()
         os.environ.setdefault("TQDM_DISABLE", "1")  # a bar for every line would fill the logs of workers
-        import torch
         from voxcpm.model.voxcpm2 import VoxCPM2Model
 
         on_gpu = self._options.device == "cuda"
-        if on_gpu:
-            torch.cuda.set_per_process_memory_fraction(self._options.gpu_share)
-        else:
-            torch.set_num_threads(self._options.threads)
+        keep_to_share(self._options)
         folder = self._spec.folder(self._options.models)
-        try:
+        with loading(self._spec):
             self._model = VoxCPM2Model.from_local(str(folder), optimize=on_gpu, device=self._options.device)
-        except Exception as error:  # the library raises whatever a file makes it raise
-            raise EngineError(
-                f"the model {self._spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
-            ) from error
 
     def languages(self) -> frozenset[str]:
         """Languages that it speaks."""
@@ -150,7 +143,7 @@ class VoxCpm:
         if not text:
             return EngineError("VoxCPM cannot say a text without words")
         try:
-            return self._say(text, self._voice(request), _seed(text, request.voice))
+            return self._say(text, self._voice(request), seed_of(text, request.voice))
         except EngineError as error:
             return error
 
@@ -166,7 +159,7 @@ class VoxCpm:
     def _invented(self, voice: str) -> Clip:
         if voice not in _DESIGNS:
             raise EngineError(f"VoxCPM has no voice '{voice}'", code="invalid_request")
-        audition = self._say(_DESIGNS[voice] + _AUDITION, None, _seed(_AUDITION, voice))
+        audition = self._say(_DESIGNS[voice] + _AUDITION, None, seed_of(_AUDITION, voice))
         return Clip(audition.samples, audition.sample_rate)
 
     def _learned(self, reference: Clip) -> Any:
@@ -196,8 +189,3 @@ class VoxCpm:
             raise EngineError("VoxCPM found no end of this text", retryable=True)
         rate = int(self._model.sample_rate)
         return Speech(trimmed(np.asarray(wave_form[0].float().numpy(), np.float32), rate), rate)
-
-
-def _seed(text: str, voice: str) -> int:
-    """The same for the same words and voice, so that a line that is made again sounds the same."""
-    return int.from_bytes(blake2b(f"{voice}: {text}".encode(), digest_size=4).digest(), "big")

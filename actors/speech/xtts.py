@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,13 @@ from actors.contracts.audio import Clip, Samples
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech import xtts_languages
 from actors.speech.edges import trimmed
+from actors.speech.seeds import seed_of
 from actors.speech.xtts_decoder import Prompt, Sampling, XttsDecoder
 from actors.speech.xtts_vocoder import XttsVocoder
+from actors.torch_share import keep_to_share
 
 _FILES = ("config.json", "model.pth", "vocab.json", "speakers_xtts.pth")
 XTTS = ModelSpec(
@@ -62,7 +63,7 @@ class Xtts:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._spec = chosen_model(options, XTTS)
-        self._temperature = options.parameters.get("temperature", "")
+        self._temperature = options.number("temperature", -1.0)  # negative: as the checkpoint's own settings say
         self._model: Any = None
         self._voices: dict[str, _Voice] = {}
 
@@ -72,7 +73,7 @@ class Xtts:
         return EngineInfo(
             name="xtts",
             capability=Capability.SPEECH,
-            version="1" + (f"-t{self._temperature}" if self._temperature else ""),
+            version="1" + (f"-t{self._temperature:g}" if self._temperature >= 0 else ""),
             model=identity(self._spec),
             licence=f"{self._spec.licence} AND MPL-2.0",
             commercial_use=self._spec.commercial_use,
@@ -105,26 +106,18 @@ class Xtts:
             EngineError: `model_missing` or `model_load_failed`.
         """
         self.check()
-        import torch
         from TTS.tts.configs.xtts_config import XttsConfig
         from TTS.tts.models.xtts import Xtts as Library
 
-        if self._options.device == "cuda":
-            torch.cuda.set_per_process_memory_fraction(self._options.gpu_share)
-        else:
-            torch.set_num_threads(self._options.threads)
+        keep_to_share(self._options)
         folder = self._spec.folder(self._options.models)
-        try:
+        with loading(self._spec):
             config = XttsConfig()
             config.load_json(str(folder / "config.json"))
             model = Library(config)
             model.load_checkpoint(config, checkpoint_dir=folder, eval=True)
             model.to(self._options.device)
-        except Exception as error:  # the library raises whatever a file makes it raise
-            raise EngineError(
-                f"the model {self._spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
-            ) from error
-        temperature = float(self._temperature or config.temperature)
+        temperature = self._temperature if self._temperature >= 0 else float(config.temperature)
         sampling = Sampling(temperature, config.top_k, config.top_p, float(config.repetition_penalty))
         self._decoder = XttsDecoder(model.gpt, sampling)
         self._vocoder = XttsVocoder(model.hifigan_decoder, together=self._options.device == "cuda")
@@ -177,7 +170,7 @@ class Xtts:
         tokens = self._model.tokenizer.encode(text.lower(), lang=language)
         if len(tokens) >= self._model.args.gpt_max_text_tokens:
             raise EngineError(f"XTTS cannot say {len(tokens)} tokens at once: {text[:40]}...")
-        return Prompt(tokens, len(text), voice.conditioning, _seed(text, language, name))
+        return Prompt(tokens, len(text), voice.conditioning, seed_of(text, language, name))
 
     def _voice(self, request: SpeechRequest) -> _Voice:
         if request.reference is None:
@@ -234,9 +227,3 @@ class Xtts:
         for wave in heard[1:]:
             joined += [pause, wave]
         return Speech(np.concatenate(joined), rate)
-
-
-def _seed(text: str, language: str, voice: str) -> int:
-    """The same for the same words and voice, so that a line that is made again sounds the same."""
-    words = f"{language} {voice}: {text}"
-    return int.from_bytes(blake2b(words.encode(), digest_size=4).digest(), "big")

@@ -11,7 +11,7 @@ from actors.contracts.audio import ANALYSIS_RATE, Span
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.transcription import Transcription, TranscriptionRequest, Word
-from actors.models import chosen_model, identity, require_files
+from actors.models import chosen_model, identity, loading, require_files
 from actors.transcription.guards import GuardRules, Verdict, is_silent
 from actors.transcription.whisper_decoder import Decoded, Heard, LanguageGuess, WhisperDecoder
 from actors.transcription.whisper_languages import LANGUAGES, to_bcp_47, to_code
@@ -60,9 +60,9 @@ class Whisper:
         parameters = options.parameters
         self._spec = chosen_model(options, TURBO if on_gpu else SMALL)
         self._compute_type = parameters.get("compute_type", "float16" if on_gpu else "int8")
-        self._batch = int(parameters.get("batch", 16 if on_gpu else 4))
-        self._beam = int(parameters.get("beam", 5 if on_gpu else 1))
-        self._window = min(_LONGEST_WINDOW_SECONDS, float(parameters.get("window", _LONGEST_WINDOW_SECONDS)))
+        self._batch = int(options.number("batch", 16 if on_gpu else 4))
+        self._beam = int(options.number("beam", 5 if on_gpu else 1))
+        self._window = min(_LONGEST_WINDOW_SECONDS, options.number("window", _LONGEST_WINDOW_SECONDS))
         self._model: Any = None
         self._decoder: WhisperDecoder | None = None
 
@@ -101,7 +101,7 @@ class Whisper:
         self.check()
         from faster_whisper import WhisperModel
 
-        try:
+        with loading(self._spec):
             self._model = WhisperModel(
                 str(self._spec.folder(self._options.models)),
                 device=self._options.device,
@@ -109,10 +109,6 @@ class Whisper:
                 cpu_threads=self._options.threads,
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError) as error:
-            raise EngineError(
-                f"the model {self._spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
-            ) from error
         self._decoder = WhisperDecoder(self._model, batch=self._batch, beam=self._beam, rules=GuardRules())
 
     def run(self, batch: Sequence[TranscriptionRequest]) -> Sequence[Transcription | EngineError]:

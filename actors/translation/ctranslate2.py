@@ -8,7 +8,7 @@ from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineO
 from actors.contracts.models import ModelSpec
 from actors.contracts.translation import Line, TranslatedLine, Translation, TranslationRequest
 from actors.languages import lookup
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.translation.seq2seq_families import Family, Madlad, Nllb, Opus
 
 MADLAD = ModelSpec(
@@ -49,7 +49,7 @@ class CTranslate2:
         family, pair = parameters.get("family", "madlad"), parameters.get("pair", "")
         self._family = _family(family, pair, parameters.get("label", ""))
         self._compute_type = parameters.get("compute_type", "float16" if options.device == "cuda" else "int8")
-        self._beam = int(parameters.get("beam", 4))
+        self._beam = int(options.number("beam", 4))
         self._translator: Any = None
 
     @property
@@ -85,7 +85,7 @@ class CTranslate2:
         import ctranslate2
 
         folder = self._spec.folder(self._options.models)
-        try:
+        with loading(self._spec):
             self._family.load(folder)
             self._translator = ctranslate2.Translator(
                 str(folder),
@@ -93,10 +93,6 @@ class CTranslate2:
                 compute_type=self._compute_type,
                 intra_threads=self._options.threads,
             )
-        except (RuntimeError, ValueError, OSError) as error:
-            raise EngineError(
-                f"the model {self._spec.name} could not be loaded: {error}; fetch it again", code="model_load_failed"
-            ) from error
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """What the family translates."""

@@ -69,8 +69,8 @@ class OpenAiCompatible:
             self._url,
             self._model,
             key=parameters.get("key", ""),
-            seconds=float(parameters.get("seconds", "120")),
-            at_once=int(parameters.get("at_once", "16")),
+            seconds=self._options.number("seconds", 120),
+            at_once=int(self._options.number("at_once", 16)),
             structured=parameters.get("structured", "yes") != "no",
             extra=self._extra,
         )

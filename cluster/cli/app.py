@@ -22,6 +22,7 @@ _ENVIRONMENT = frozenset(
     {
         ErrorCode.MODEL_MISSING,
         ErrorCode.MODEL_LOAD_FAILED,
+        ErrorCode.LICENCE_REFUSED,
         ErrorCode.ENVIRONMENT,
         ErrorCode.UNAUTHORIZED,
         ErrorCode.DATABASE_FAILED,

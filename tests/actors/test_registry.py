@@ -97,3 +97,12 @@ def test_two_packages_that_offer_one_name_are_refused_by_name(install: Install) 
     with pytest.raises(EngineError, match="acme-one, acme-two") as caught:
         registry.create(Capability.TRANSCRIPTION, "twice", OPTIONS)
     assert caught.value.code == "invalid_request"
+
+
+def test_a_parameter_that_is_no_number_is_a_wrong_request() -> None:
+    options = EngineOptions(parameters={"batch": "many"})
+    with pytest.raises(EngineError, match="'batch' is 'many'; give it a number") as refused:
+        registry.create(Capability.TRANSCRIPTION, "whisper", options)
+    assert refused.value.code == "invalid_request"
+    assert EngineOptions(parameters={"batch": "8"}).number("batch", 4) == 8
+    assert OPTIONS.number("batch", 4) == 4

@@ -101,6 +101,12 @@ def test_it_speaks_the_languages_that_it_is_set_up_for() -> None:
     assert not engine.info.commercial_use
 
 
+def test_a_language_that_is_none_is_told_so() -> None:
+    with pytest.raises(EngineError, match="no language: !!") as refused:
+        Mms(EngineOptions(parameters={"languages": "es,!!"}))
+    assert refused.value.code == "invalid_request"
+
+
 @pytest.mark.models
 def test_it_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"dubflow models fetch speech\.mms") as missing:
