@@ -66,8 +66,17 @@ class VoiceMetric(Protocol):
         """Two voices at a smaller distance are one person."""
         ...
 
+    @property
+    def across_recordings(self) -> bool:
+        """Whether the threshold also holds between recordings, whatever the microphone, room and codec of each.
+
+        Only then are the voiceprints kept and compared with those of other sources. They have to be vectors of one
+        length then, of which a mean, weighted by seconds, is a voiceprint of the same voice.
+        """
+        ...
+
     def distances(self, voiceprints: Sequence[tuple[float, ...]]) -> NDArray[np.float64]:
-        """Symmetric (n, n) matrix of distances of the voiceprints of one source."""
+        """Symmetric (n, n) matrix of distances: of the voiceprints of one source, or of many, as far as that holds."""
         ...
 
 

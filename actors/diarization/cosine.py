@@ -19,6 +19,11 @@ class CosineMetric:
         """Of the distance, 0 (the same direction) to 2."""
         return self._threshold
 
+    @property
+    def across_recordings(self) -> bool:
+        """Embeddings are trained to tell people apart through all channels."""
+        return True
+
     def distances(self, voiceprints: Sequence[tuple[float, ...]]) -> NDArray[np.float64]:
         """Symmetric (n, n) matrix; an empty voiceprint is infinitely far from all others."""
         known = np.flatnonzero([bool(print_) for print_ in voiceprints])

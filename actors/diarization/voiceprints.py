@@ -45,6 +45,11 @@ class CepstralMetric:
         """
         return 1.1
 
+    @property
+    def across_recordings(self) -> bool:
+        """Cepstra have the channel in them as much as the voice: another microphone makes another person."""
+        return False
+
     def distances(self, voiceprints: Sequence[tuple[float, ...]]) -> NDArray[np.float64]:
         """Symmetric (n, n) matrix; an empty voiceprint is infinitely far from all others."""
         known = np.flatnonzero([bool(print_) for print_ in voiceprints])

@@ -7,6 +7,7 @@ import pytest
 import soxr
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
+from scipy.signal import butter, sosfilt
 
 from actors.contracts.audio import ANALYSIS_RATE, Clip, Span
 from actors.contracts.diarization import Diarization, DiarizationRequest, SceneSpeaker
@@ -178,6 +179,18 @@ def test_voices_are_nearer_to_themselves_than_to_others(
 
 def _line(person: int) -> int:
     return max(1, person // 2)
+
+
+def test_through_another_channel_one_voice_is_another_so_it_is_not_said_to_hold_across_recordings(
+    engine: AcousticDiarizer,
+) -> None:
+    first, second = (recording("two_speakers").cut(Span(*half)) for half in ((6, 18), (18, 30)))
+    telephone = butter(4, (400, 2500), "bandpass", fs=ANALYSIS_RATE, output="sos")
+    muffled = Clip(sosfilt(telephone, second.samples).astype(np.float32), ANALYSIS_RATE, second.start)
+    prints = [voice(engine, clip, "speaker90").voiceprint for clip in (first, second, muffled)]
+    distances = engine.metric.distances(prints)
+    assert distances[0, 1] < engine.metric.threshold < distances[0, 2]
+    assert not engine.metric.across_recordings
 
 
 @pytest.mark.parametrize("cuts", [(0, 12.5, 26), (0, 9, 18, 26)])

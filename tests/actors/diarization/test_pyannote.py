@@ -116,6 +116,7 @@ class TestWithThePipeline:
         requests = [talk(*voices, seed=seed)[0] for seed, voices in enumerate(talks)]
         scenes = [outcome.speakers for outcome in engine.run(requests) if isinstance(outcome, Diarization)]
         assert link(scenes, engine.metric) == ((0, 1), (1, 0), (2,))
+        assert engine.metric.across_recordings
 
     def test_no_more_speakers_are_found_than_there_may_be(self, engine: Pyannote) -> None:
         request, _ = talk("m6", "f2", "m6", "f2")
