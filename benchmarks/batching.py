@@ -25,6 +25,7 @@ from actors.contracts.transcription import TranscriptionRequest
 from actors.contracts.translation import Line, TranslationRequest
 from tests.fixtures.checkpoints.diarization import diarization_checkpoint
 from tests.fixtures.checkpoints.marian import TRANSLATIONS, marian_checkpoint
+from tests.fixtures.checkpoints.voxcpm import voxcpm_checkpoint
 from tests.fixtures.checkpoints.whisper import sentences, whisper_checkpoint
 from tests.fixtures.checkpoints.xtts import SPEAKERS, xtts_checkpoint
 from tests.fixtures.spoken import scene
@@ -91,11 +92,16 @@ def rows() -> list[Row]:
     )
     pyannote = engine(Capability.DIARIZATION, "pyannote", model=str(diarization_checkpoint()))
     xtts = engine(Capability.SPEECH, "xtts", model=str(xtts_checkpoint()), temperature="0")
+    voxcpm = engine(Capability.SPEECH, "voxcpm", model=str(voxcpm_checkpoint()), batch="8")
+    designed = [
+        SpeechRequest(text, "es", f"woman{1 + i % 2}") for i, text in enumerate(list(TRANSLATIONS.values())[:8])
+    ]
     return [
         compare("diarization.pyannote", pyannote, who),
         compare("transcription.whisper", whisper, heard),
         compare("translation.ctranslate2", marian, lines),
         compare("speech.xtts", xtts, said),
+        compare("speech.voxcpm", voxcpm, designed),
     ]
 
 

@@ -3,7 +3,8 @@
 import os
 import tempfile
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from actors.languages import lookup
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech.edges import trimmed
 from actors.speech.seeds import seed_of
+from actors.speech.voxcpm_decoder import Decoded, Prompt, VoxCpmDecoder, waveforms
 from actors.torch_share import keep_to_share
 
 _FILES = ("config.json", "model.safetensors", "audiovae.pth", "tokenizer.json")
@@ -46,22 +48,35 @@ _DESIGNS = {
 """Voices that nobody has: the model invents them by description, once, and is then held to what it said."""
 _AUDITION = "This is how I speak when I read a story to somebody who listens with great attention."
 _VOICES_KEPT = 256
-_MOST_PATCHES_A_TOKEN = 6
-"""Speech that is not over by then never will be: the library's own measure."""
+_ATTEMPTS = 3
+"""How often a line is said whose end the model does not find."""
+_POSITIONS = 2048
+"""Voice, text and sound of the longest line: a minute of speech and more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Saying:
+    """A text, and the voice: what the library keeps of a reference, or None where the text describes it."""
+
+    text: str
+    seed: tuple[str, ...]
+    reference: Any
 
 
 class VoxCpm:
-    """Speaks utterances one after the other; its library has no batch.
+    """Speaks many utterances at a time.
 
     Parameters: `model` (a folder or repository with the files of the usual one), `steps` (of the diffusion; more are
-    slower and a little clearer).
+    slower and a little clearer), `batch` (utterances at a time).
     """
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._spec = chosen_model(options, VOXCPM)
         self._steps = int(options.number("steps", 10))
+        self._batch = int(options.number("batch", 16 if options.device == "cuda" else 4))
         self._model: Any = None
+        self._decoder: VoxCpmDecoder | None = None
         self._voices: dict[str, Any] = {}
 
     @property
@@ -70,7 +85,7 @@ class VoxCpm:
         return EngineInfo(
             name="voxcpm",
             capability=Capability.SPEECH,
-            version=f"1-s{self._steps}",
+            version=f"2-s{self._steps}",
             model=identity(self._spec),
             licence=self._spec.licence,
             commercial_use=self._spec.commercial_use,
@@ -110,7 +125,14 @@ class VoxCpm:
         keep_to_share(self._options)
         folder = self._spec.folder(self._options.models)
         with loading(self._spec):
-            self._model = VoxCPM2Model.from_local(str(folder), optimize=on_gpu, device=self._options.device)
+            self._model = VoxCPM2Model.from_local(str(folder), optimize=False, device=self._options.device)
+        self._decoder = VoxCpmDecoder(
+            self._model,
+            steps=self._steps,
+            rows=self._batch,
+            positions=min(_POSITIONS, self._model.config.max_length),
+        )
+        self._model.optimize(disable=not on_gpu)  # compiles the steps as they now are
 
     def languages(self) -> frozenset[str]:
         """Languages that it speaks."""
@@ -123,48 +145,56 @@ class VoxCpm:
         return tuple(VoiceOffer(name, Gender.FEMALE if name.startswith("woman") else Gender.MALE) for name in _DESIGNS)
 
     def run(self, batch: Sequence[SpeechRequest]) -> Sequence[Speech | EngineError]:
-        """Say utterances."""
-        if self._model is None:
+        """Say utterances, all at once."""
+        if self._decoder is None:
             raise EngineError("load the speech engine before it is used", code="model_load_failed")
-        return [self._serve(request) for request in batch]
+        refused = {i: error for i, request in enumerate(batch) if (error := _refusal(request))}
+        voices = self._voices_of(
+            {request.voice: request.reference for i, request in enumerate(batch) if i not in refused}
+        )
+        refused |= {
+            i: error
+            for i, request in enumerate(batch)
+            if i not in refused and isinstance(error := voices[request.voice], EngineError)
+        }
+        sayings = {
+            i: _Saying(text, (text, request.voice), voices[request.voice])
+            for i, request in enumerate(batch)
+            if i not in refused
+            for text in [_text_of(request)]
+        }
+        said = dict(zip(sayings, self._say(list(sayings.values())), strict=True))
+        return [refused[i] if i in refused else said[i] for i in range(len(batch))]
 
     def close(self) -> None:
         """Free the memory of the networks."""
-        self._model = None
+        self._model = self._decoder = None
         self._voices.clear()
 
-    def _serve(self, request: SpeechRequest) -> Speech | EngineError:
-        if lookup(request.language, LANGUAGES) is None:
-            return EngineError(
-                f"VoxCPM does not speak {request.language}; choose another speech engine or language",
-                code="unsupported_language",
-            )
-        text = " ".join(request.text.split())
-        if not text:
-            return EngineError("VoxCPM cannot say a text without words")
-        try:
-            return self._say(text, self._voice(request), seed_of(text, request.voice))
-        except EngineError as error:
-            return error
+    def _voices_of(self, references: Mapping[str, Clip | None]) -> dict[str, Any]:
+        """What the library keeps of each voice, by its name; an error for a voice that cannot be had."""
+        found: dict[str, Any] = {name: self._voices[name] for name in references if name in self._voices}
+        heard = {name: clip for name, clip in references.items() if clip and name not in found}
+        invented = [name for name, clip in references.items() if clip is None and name not in found]
+        found |= {
+            name: EngineError(f"VoxCPM has no voice '{name}'", code="invalid_request")
+            for name in invented
+            if name not in _DESIGNS
+        }
+        designs = [name for name in invented if name in _DESIGNS]
+        auditions = self._say([_Saying(_DESIGNS[name] + _AUDITION, (_AUDITION, name), None) for name in designs])
+        for name, audition in zip(designs, auditions, strict=True):
+            if isinstance(audition, EngineError):
+                found[name] = audition
+            else:
+                heard[name] = Clip(audition.samples, audition.sample_rate)
+        for name, clip in heard.items():
+            found[name] = self._learned(name, clip)
+        return found
 
-    def _voice(self, request: SpeechRequest) -> Any:
-        """What the library keeps of a reference."""
-        if request.voice not in self._voices:
-            if len(self._voices) >= _VOICES_KEPT:
-                self._voices.pop(next(iter(self._voices)))
-            reference = request.reference or self._invented(request.voice)
-            self._voices[request.voice] = self._learned(reference)
-        return self._voices[request.voice]
-
-    def _invented(self, voice: str) -> Clip:
-        if voice not in _DESIGNS:
-            raise EngineError(f"VoxCPM has no voice '{voice}'", code="invalid_request")
-        audition = self._say(_DESIGNS[voice] + _AUDITION, None, seed_of(_AUDITION, voice))
-        return Clip(audition.samples, audition.sample_rate)
-
-    def _learned(self, reference: Clip) -> Any:
+    def _learned(self, name: str, reference: Clip) -> Any:
         if not len(reference.samples):
-            raise EngineError("a voice cannot be learned from silence")
+            return EngineError("a voice cannot be learned from silence")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "reference.wav"
             with wave.open(str(path), "wb") as file:
@@ -172,20 +202,50 @@ class VoxCpm:
                 file.setsampwidth(2)
                 file.setframerate(reference.rate)
                 file.writeframes((np.clip(reference.samples, -1, 1) * 32767).astype("<i2").tobytes())
-            return self._model.build_prompt_cache(reference_wav_path=str(path))
+            voice = self._model.build_prompt_cache(reference_wav_path=str(path))["ref_audio_feat"]
+        while len(self._voices) >= _VOICES_KEPT:
+            self._voices.pop(next(iter(self._voices)))
+        self._voices[name] = voice
+        return voice
 
-    def _say(self, text: str, voice: Any, seed: int) -> Speech:
-        import torch
+    def _say(self, sayings: Sequence[_Saying]) -> list[Speech | EngineError]:
+        """Say texts; those that come to no end again, with other noise."""
+        said: dict[int, Speech | EngineError] = {}
+        for attempt in range(_ATTEMPTS):
+            left = [i for i in range(len(sayings)) if i not in said]
+            decoded = dict(zip(left, self._decode([sayings[i] for i in left], attempt), strict=True))
+            ended = [i for i in left if decoded[i].ended]
+            waves = waveforms(self._model, [decoded[i].patches for i in ended], self._together)
+            said |= {i: self._speech(wave) for i, wave in zip(ended, waves, strict=True)}
+        endless = EngineError("VoxCPM found no end of this text", retryable=True)
+        return [said.get(i, endless) for i in range(len(sayings))]
 
-        torch.manual_seed(seed)
-        wave_form, _, patches = self._model.generate_with_prompt_cache(
-            target_text=text,
-            prompt_cache=voice,
-            inference_timesteps=self._steps,
-            retry_badcase=True,
-            retry_badcase_ratio_threshold=_MOST_PATCHES_A_TOKEN,
+    def _decode(self, sayings: Sequence[_Saying], attempt: int) -> list[Decoded]:
+        if self._decoder is None:
+            raise EngineError("load the speech engine before it is used", code="model_load_failed")
+        tokenize = self._model.text_tokenizer
+        return self._decoder.decode(
+            [Prompt(tokenize(saying.text), saying.reference, seed_of(*saying.seed) + attempt) for saying in sayings]
         )
-        if len(patches) >= _MOST_PATCHES_A_TOKEN * len(self._model.text_tokenizer(text)):
-            raise EngineError("VoxCPM found no end of this text", retryable=True)
+
+    def _speech(self, wave_form: Any) -> Speech:
         rate = int(self._model.sample_rate)
-        return Speech(trimmed(np.asarray(wave_form[0].float().numpy(), np.float32), rate), rate)
+        return Speech(trimmed(np.asarray(wave_form.numpy(), np.float32), rate), rate)
+
+    @property
+    def _together(self) -> int:
+        """Lines whose sound is made in one batch; a processor is not quicker with more."""
+        return self._batch if self._options.device == "cuda" else 1
+
+
+def _text_of(request: SpeechRequest) -> str:
+    return " ".join(request.text.split())
+
+
+def _refusal(request: SpeechRequest) -> EngineError | None:
+    if lookup(request.language, LANGUAGES) is None:
+        return EngineError(
+            f"VoxCPM does not speak {request.language}; choose another speech engine or language",
+            code="unsupported_language",
+        )
+    return None if _text_of(request) else EngineError("VoxCPM cannot say a text without words")
