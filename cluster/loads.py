@@ -71,6 +71,7 @@ ESTIMATES: Mapping[str, Load] = MappingProxyType(
         "speech.espeak": Load(0.0, 0.0, 3.0),
         "speech.kokoro": Load(0.0, 0.0, 900.0),
         "speech.mms": Load(2.0, 8.0, 700.0),
+        "speech.pocket": Load(0.0, 0.0, 1500.0),
         "speech.voxcpm": Load(9.0, 60.0, 40000.0),
         "speech.xtts": Load(8.0, 32.0, 14000.0),
     }
