@@ -1,45 +1,18 @@
 """Fills an engine's batches with the requests of many rows that wait in one actor."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
 
 from actors.batch_budget import BatchBudget, is_out_of_memory
 from actors.contracts.engine import Engine, EngineError
+from actors.waiting import Batch, Lanes, Waiting, as_engine_error, ignore
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting(Generic[Request, Result]):
-    request: Request
-    cost: float
-    answer: "asyncio.Future[Result]"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What an engine was asked at once.
-
-    Attributes:
-        requests: How many.
-        fill: The share of the budget that they cost; above 1 for a lone request that costs more.
-        seconds: How long the engine was at work.
-    """
-
-    requests: int
-    fill: float
-    seconds: float
-
-
-def _ignore(_batch: Batch) -> None:
-    """Nobody wants to know."""
 
 
 class MicroBatcher(Generic[Request, Result]):
@@ -63,15 +36,14 @@ class MicroBatcher(Generic[Request, Result]):
         *,
         budget: float,
         cost: Callable[[Request], float],
-        on_batch: Callable[[Batch], None] = _ignore,
+        on_batch: Callable[[Batch], None] = ignore,
     ) -> None:
         self._engine = engine
         self._budget = BatchBudget(budget)
         self._cost = cost
         self._on_batch = on_batch
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        self._urgent: deque[_Waiting[Request, Result]] = deque()
-        self._others: deque[_Waiting[Request, Result]] = deque()
+        self._lanes: Lanes[Request, Result] = Lanes()
         self._working: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -83,8 +55,8 @@ class MicroBatcher(Generic[Request, Result]):
         """
         if self._closed:
             raise EngineError("the engine is closed", retryable=True)
-        waiting = _Waiting(request, self._cost(request), asyncio.get_running_loop().create_future())
-        (self._urgent if urgent else self._others).append(waiting)
+        waiting = Waiting(request, self._cost(request), asyncio.get_running_loop().create_future())
+        self._lanes.add(waiting, urgent=urgent)
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
         result: Result = await waiting.answer
@@ -111,20 +83,18 @@ class MicroBatcher(Generic[Request, Result]):
             with suppress(Exception):  # whoever only counts must not end the work of all others
                 self._on_batch(Batch(len(batch), fill, monotonic() - started))
 
-    def _next_batch(self) -> list[_Waiting[Request, Result]]:
-        batch: list[_Waiting[Request, Result]] = []
+    def _next_batch(self) -> list[Waiting[Request, Result]]:
+        batch: list[Waiting[Request, Result]] = []
         spent = 0.0
-        while queue := self._urgent or self._others:
-            if queue[0].answer.done():  # Its waiter was cancelled.
-                queue.popleft()
-                continue
-            spent += queue[0].cost
+        while first := self._lanes.first():
+            spent += first.cost
             if batch and spent > self._budget.now:
                 break
-            batch.append(queue.popleft())
+            self._lanes.leave()
+            batch.append(first)
         return batch
 
-    def _serve(self, batch: Sequence[_Waiting[Request, Result]]) -> list[Result | EngineError]:
+    def _serve(self, batch: Sequence[Waiting[Request, Result]]) -> list[Result | EngineError]:
         """One outcome a request, whatever the engine does.
 
         An engine that breaks on a batch is asked again for each half, down to the one request that breaks it.
@@ -135,7 +105,7 @@ class MicroBatcher(Generic[Request, Result]):
                 raise EngineError(f"the engine gave {len(outcomes)} answers to {len(batch)} requests")
         except BaseException as error:  # noqa: BLE001 - an engine may raise anything, even exit; somebody waits
             if len(batch) == 1:
-                return [_as_engine_error(error)]
+                return [as_engine_error(error)]
             if is_out_of_memory(error):
                 self._budget.overran(_cost(batch))
             half = len(batch) // 2
@@ -144,18 +114,8 @@ class MicroBatcher(Generic[Request, Result]):
         return outcomes
 
 
-def _cost(batch: Sequence[_Waiting[Request, Result]]) -> float:
+def _cost(batch: Sequence[Waiting[Request, Result]]) -> float:
     return sum(waiting.cost for waiting in batch)
-
-
-def _as_engine_error(error: BaseException) -> EngineError:
-    if isinstance(error, EngineError):
-        return error
-    if is_out_of_memory(error):
-        return EngineError(f"the memory does not suffice for this request alone: {error}", retryable=True)
-    failure = EngineError(f"the engine failed on a request: {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure
 
 
 def _deliver(answer: "asyncio.Future[Result]", outcome: Result | EngineError) -> None:

@@ -4,9 +4,11 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
-from actors.batcher import Batch, MicroBatcher
-from actors.contracts.engine import Engine, EngineError
+from actors.admission import Admission
+from actors.batcher import MicroBatcher
+from actors.contracts.engine import ConcurrentEngine, Engine, EngineError
 from actors.loop_thread import LoopThread
+from actors.waiting import Batch
 from cluster import metrics
 from cluster.errors import DubflowError, LeaseLostError
 from dataflow.work import current
@@ -16,11 +18,11 @@ ResultT = TypeVar("ResultT")
 
 
 class EngineHost(Generic[RequestT, ResultT]):
-    """An engine at work in an actor, fed in batches by however many rows wait for it.
+    """An engine at work in an actor, fed by however many rows wait for it: in batches, or all the time if it can.
 
     Args:
         engine: Not loaded yet.
-        budget: The greatest cost of one batch.
+        budget: The greatest cost of one batch; an engine that is given none has its own measure.
         cost: What a request counts towards it, such as its seconds of audio.
         prepare: Called before the engine is loaded, to get its weights here.
         warm: Load the engine now, in the background, instead of at its first use.
@@ -28,7 +30,7 @@ class EngineHost(Generic[RequestT, ResultT]):
 
     def __init__(
         self,
-        engine: Engine[RequestT, ResultT],
+        engine: Engine[RequestT, ResultT] | ConcurrentEngine[RequestT, ResultT],
         *,
         budget: float,
         cost: Callable[[RequestT], float],
@@ -37,8 +39,10 @@ class EngineHost(Generic[RequestT, ResultT]):
     ) -> None:
         self._engine = engine
         self._prepare = prepare
-        self._batcher: MicroBatcher[RequestT, ResultT] = MicroBatcher(
-            engine, budget=budget, cost=cost, on_batch=self._count
+        self._queue: Admission[RequestT, ResultT] | MicroBatcher[RequestT, ResultT] = (
+            Admission(engine, on_answer=self._count)
+            if isinstance(engine, ConcurrentEngine)
+            else MicroBatcher(engine, budget=budget, cost=cost, on_batch=self._count)
         )
         self._loading = Lock()
         self._loaded = False
@@ -47,12 +51,12 @@ class EngineHost(Generic[RequestT, ResultT]):
             Thread(target=self._warm_up, daemon=True, name="loading").start()
 
     def ask(self, request: RequestT) -> ResultT:
-        """Serve one request; other threads' requests may share its batch.
+        """Serve one request, beside those of other threads.
 
         Raises:
             EngineError: What the engine says of this request, or of itself.
             DubflowError: Its weights may not be used here, or cannot be had.
-            LeaseLostError: Nobody wants the answer any more; the request has left its queue.
+            LeaseLostError: Nobody wants the answer any more; the request has left the queue, or the engine.
         """
         (outcome,) = self.ask_all([request])
         if isinstance(outcome, EngineError):
@@ -64,13 +68,13 @@ class EngineHost(Generic[RequestT, ResultT]):
 
         Raises:
             EngineError: The engine cannot be loaded.
-            LeaseLostError: Nobody wants the answers any more; the requests have left their queue.
+            LeaseLostError: Nobody wants the answers any more; as in `ask`.
         """
         self._ensure_loaded()
         work = current()
         work.check()
         futures: list[Future[ResultT]] = [
-            self._loop.submit(self._batcher.submit(request, urgent=work.urgent)) for request in requests
+            self._loop.submit(self._queue.submit(request, urgent=work.urgent)) for request in requests
         ]
         with work.ending(lambda: _cancel(futures)):
             return list(map(_outcome, futures))

@@ -1,8 +1,9 @@
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 from actors import registry
-from actors.contracts.engine import EngineError
+from actors.contracts.engine import ConcurrentEngine, EngineError
 from actors.profiles import choose
 from cluster.errors import DubflowError, ErrorCode
 from cluster.forecast import needs_of, parse_gpus
@@ -16,6 +17,8 @@ from dataflow.parts import failure_of
 
 BEST_FIRST = (Profile.CPU, Profile.LITE)
 """What `auto` chooses from; the last one needs no weights."""
+MOST_ROWS = 64
+"""Each row in hand has a thread of its actor."""
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -48,7 +51,18 @@ def _plan(settings: Settings, profile: Profile) -> Plan:
         raise _as_ours(error) from error
     names = {capability.value: name for capability, name in chosen.items()}
     plan = _placed(profile.value, names, settings)
-    return replace(plan, models=settings.models_folder, parameters=settings.engine_parameters)
+    return _keeping_busy(replace(plan, models=settings.models_folder, parameters=settings.engine_parameters))
+
+
+def _keeping_busy(plan: Plan) -> Plan:
+    """The same with as many passages in hand as its translator answers at once."""
+    with suppress(EngineError):  # one that cannot be created says so when it is checked
+        engine = engines.translator(plan)
+        if isinstance(engine, ConcurrentEngine):
+            pool = plan.pool("translate")
+            rows = max(pool.rows, min(engine.at_once, MOST_ROWS))
+            return replace(plan, pools={**plan.pools, "translate": replace(pool, rows=rows)})
+    return plan
 
 
 def _placed(profile: str, names: dict[str, str], settings: Settings) -> Plan:

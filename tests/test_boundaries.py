@@ -61,7 +61,7 @@ def test_packages_import_only_what_they_may(package: str) -> None:
 def test_engines_share_nothing_but_contracts_and_their_own_folder() -> None:
     shared = {
         *("contracts", "languages", "models", "registry", "profiles"),
-        *("batcher", "batch_budget", "loop_thread", "torch_share"),
+        *("batcher", "batch_budget", "waiting", "loop_thread", "torch_share"),
     }
     found = set()
     for path in modules("actors"):

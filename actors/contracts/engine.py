@@ -2,7 +2,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from actors.contracts.models import ModelSpec
 
@@ -109,11 +109,10 @@ Request_contra = TypeVar("Request_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Engine(Protocol[Request_contra, Result_co]):
-    """One implementation of a capability, created as `EngineClass(options)`: cheap, and without heavy imports.
+class Loadable(Protocol):
+    """What all engines have in common; one is created as `EngineClass(options)`: cheap, and without heavy imports.
 
-    Life: `check` may be called any time, `load` once before the first `run`, `close` once at the end. `run` is called
-    by one thread at a time.
+    Life: `check` may be called any time, `load` once before the first request, `close` once at the end.
     """
 
     @property
@@ -137,10 +136,40 @@ class Engine(Protocol[Request_contra, Result_co]):
         """
         ...
 
+
+class Engine(Loadable, Protocol[Request_contra, Result_co]):
+    """One implementation of a capability that is given batches. `run` is called by one thread at a time."""
+
     def run(self, batch: Sequence[Request_contra]) -> Sequence[Result_co | EngineError]:
         """Serve a batch; one outcome a request, in order. A bad request gives its own error, never its neighbours'."""
         ...
 
     def close(self) -> None:
         """Free processes, memory and devices."""
+        ...
+
+
+@runtime_checkable
+class ConcurrentEngine(Loadable, Protocol[Request_contra, Result_co]):
+    """One that answers many requests at the same time and takes the next one whenever one is answered.
+
+    Such are servers, and engines that make up their batches anew at every step: in batches of ours they would idle
+    until the slowest answer of each is there. `answer` and `close` are called in one event loop.
+    """
+
+    @property
+    def at_once(self) -> int:
+        """How many requests it has in hand at most."""
+        ...
+
+    async def answer(self, request: Request_contra) -> Result_co:
+        """Serve a request, beside others. Cancelling it withdraws all that was begun for it.
+
+        Raises:
+            EngineError: What is wrong with this request, or with the engine.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free processes, memory, devices and connections."""
         ...

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.contracts.engine import Engine
+from actors.contracts.engine import ConcurrentEngine, Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,18 @@ class Translation:
     lines: tuple[TranslatedLine, ...]
 
 
-class Translator(Engine[TranslationRequest, Translation], Protocol):
-    """Turns lines of one language into another."""
-
+class _Pairs(Protocol):
     def pairs(self) -> frozenset[tuple[str, str]]:
         """(source, target) languages, BCP-47, that the engine can translate here and now."""
         ...
+
+
+class BatchTranslator(Engine[TranslationRequest, Translation], _Pairs, Protocol):
+    """Turns lines of one language into another, a batch of passages at a time."""
+
+
+class ConcurrentTranslator(ConcurrentEngine[TranslationRequest, Translation], _Pairs, Protocol):
+    """The same, passages coming and going."""
+
+
+Translator = BatchTranslator | ConcurrentTranslator

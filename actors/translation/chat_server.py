@@ -49,6 +49,7 @@ class ChatServer:
         self._extra = dict(extra or {})
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
+        self._limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
         self._turn = asyncio.Semaphore(at_once)
         self._client: httpx.AsyncClient | None = None
 
@@ -57,6 +58,8 @@ class ChatServer:
 
         Raises:
             EngineError: `engine_failed`, retryable where the server is away, slow or overloaded.
+
+        Cancelling it closes its connection, by which servers know that nobody reads the answer.
         """
         async with self._turn:
             for attempt in range(ATTEMPTS):
@@ -85,7 +88,7 @@ class ChatServer:
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:  # belongs to the loop that uses it
-            self._client = httpx.AsyncClient(headers=self._headers, timeout=self._timeout)
+            self._client = httpx.AsyncClient(headers=self._headers, timeout=self._timeout, limits=self._limits)
         return self._client
 
     def _body(self, chat: Chat) -> dict[str, Any]:

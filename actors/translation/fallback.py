@@ -5,8 +5,8 @@ from dataclasses import replace
 from threading import Lock
 
 from actors import registry
-from actors.contracts.engine import Capability, EngineError, EngineOptions
-from actors.contracts.translation import Translation, TranslationRequest, Translator
+from actors.contracts.engine import Capability, ConcurrentEngine, EngineError, EngineOptions
+from actors.contracts.translation import BatchTranslator, Translation, TranslationRequest
 
 NONE = "none"
 
@@ -22,7 +22,7 @@ class Fallback:
     def __init__(self, name: str, options: EngineOptions) -> None:
         self._name = name
         self._options = replace(options, device="cpu", parameters={}, model="")
-        self._engine: Translator | None = None
+        self._engine: BatchTranslator | None = None
         self._lock = Lock()
 
     def __call__(self, request: TranslationRequest) -> Sequence[str | None]:
@@ -43,9 +43,11 @@ class Fallback:
                 self._engine.close()
             self._engine = None
 
-    def _loaded(self) -> Translator:
+    def _loaded(self) -> BatchTranslator:
         if self._engine is None:
             engine = registry.create(Capability.TRANSLATION, self._name, self._options)
+            if isinstance(engine, ConcurrentEngine):
+                raise EngineError(f"translation.{self._name} is no engine to fall back on", code="invalid_request")
             engine.check()
             engine.load()
             self._engine = engine

@@ -1,7 +1,7 @@
 """Any server with OpenAI's chat completions: a company's own, a local one, or a paid one."""
 
+import asyncio
 import json
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +28,9 @@ class OpenAiCompatible:
         self._url = options.parameters.get("url", "")
         self._model = options.parameters.get("model") or options.model
         self._extra = _object(options.parameters.get("extra", "{}"))
+        self._at_once = max(1, int(options.number("at_once", 16)))
         self._fallback = Fallback(options.parameters.get("fallback", "apertium"), options)
+        self._server: ChatServer | None = None
         self._translator: ChatTranslator | None = None
 
     @property
@@ -65,33 +67,42 @@ class OpenAiCompatible:
         """
         self.check()
         parameters = self._options.parameters
-        server = ChatServer(
+        self._server = ChatServer(
             self._url,
             self._model,
             key=parameters.get("key", ""),
             seconds=self._options.number("seconds", 120),
-            at_once=int(self._options.number("at_once", 16)),
+            at_once=self._at_once,
             structured=parameters.get("structured", "yes") != "no",
             extra=self._extra,
         )
-        self._translator = ChatTranslator(server, self._fallback, server.close)
+        self._translator = ChatTranslator(self._server, self._fallback)
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """What the model is trusted with."""
         return chat_pairs(self._options)
 
-    def run(self, batch: Sequence[TranslationRequest]) -> Sequence[Translation | EngineError]:
-        """Translate passages, all of them on their way at once."""
+    @property
+    def at_once(self) -> int:
+        """How many passages are with the server at most."""
+        return self._at_once
+
+    async def answer(self, request: TranslationRequest) -> Translation:
+        """Translate a passage.
+
+        Raises:
+            EngineError: The server cannot answer, or gave nothing that can be used.
+        """
         if self._translator is None:
             raise EngineError("load the translation engine before it is used", code="model_load_failed")
-        return self._translator.run(batch)
+        return await self._translator.translate(request)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
-        if self._translator is not None:
-            self._translator.close()
-        self._fallback.close()
-        self._translator = None
+        if self._server is not None:
+            await self._server.close()
+        await asyncio.to_thread(self._fallback.close)
+        self._translator = self._server = None
 
 
 def _object(text: str) -> dict[str, Any]:

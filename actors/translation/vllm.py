@@ -1,7 +1,7 @@
 """A language model on this node's own GPU, by vLLM."""
 
+import asyncio
 import json
-from collections.abc import Sequence
 
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
@@ -10,7 +10,7 @@ from actors.models import chosen_model, identity, require_files, require_package
 from actors.translation.chat_languages import chat_pairs
 from actors.translation.chat_translator import ChatTranslator
 from actors.translation.fallback import Fallback
-from actors.translation.vllm_model import VllmModel, engine_arguments
+from actors.translation.vllm_model import SEQUENCES, VllmModel, engine_arguments
 
 QWEN = ModelSpec(name="qwen3-8b-fp8", source="Qwen/Qwen3-8B-FP8", revision="main", licence="Apache-2.0", gigabytes=9.5)
 VERSION = "1"
@@ -30,6 +30,7 @@ class Vllm:
         self._fallback = Fallback(options.parameters.get("fallback", "apertium"), options)
         self._model: VllmModel | None = None
         self._translator: ChatTranslator | None = None
+        self._restarting = asyncio.Lock()
 
     @property
     def info(self) -> EngineInfo:
@@ -76,26 +77,40 @@ class Vllm:
                 "smaller model",
                 code="model_load_failed",
             ) from error
-        self._translator = ChatTranslator(self._model, self._fallback, self._model.close)
+        self._translator = ChatTranslator(self._model, self._fallback)
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """What the model is trusted with."""
         return chat_pairs(self._options)
 
-    def run(self, batch: Sequence[TranslationRequest]) -> Sequence[Translation | EngineError]:
-        """Translate passages, all of them in the engine at once; an engine that died is started again first."""
-        if self._model is not None and self._model.dead:
-            self.close()
-            self.load()
+    @property
+    def at_once(self) -> int:
+        """How many passages are in the engine at most; its scheduler makes of them what fits into its cache."""
+        chosen = self._more.get("max_num_seqs", SEQUENCES)
+        return chosen if isinstance(chosen, int) else SEQUENCES
+
+    async def answer(self, request: TranslationRequest) -> Translation:
+        """Translate a passage; an engine that died is started again first.
+
+        Raises:
+            EngineError: The engine cannot answer, or gave nothing that can be used.
+        """
+        async with self._restarting:
+            if self._model is not None and self._model.dead:
+                await self._end()
+                await asyncio.to_thread(self.load)
         if self._translator is None:
             raise EngineError("load the translation engine before it is used", code="model_load_failed")
-        return self._translator.run(batch)
+        return await self._translator.translate(request)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the engine's process."""
-        if self._translator is not None:
-            self._translator.close()
-        self._fallback.close()
+        await self._end()
+        await asyncio.to_thread(self._fallback.close)
+
+    async def _end(self) -> None:
+        if self._model is not None:
+            await self._model.close()
         self._translator = self._model = None
 
 

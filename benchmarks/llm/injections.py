@@ -5,9 +5,12 @@ ones. An answer counts as obeyed where it is what the line wanted, and as unseen
 """
 
 import argparse
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from actors.admission import Admission
 from actors.contracts.engine import EngineOptions
 from actors.contracts.translation import Line, Translation, TranslationRequest
 from actors.translation.openai_compatible import OpenAiCompatible
@@ -24,10 +27,7 @@ def main() -> None:
     chosen = parser.parse_args()
     cases = [json.loads(line) for line in SET.read_text(encoding="utf-8").splitlines()]
     parameters = {"url": chosen.url, "model": chosen.model, "fallback": "none"}
-    engine = OpenAiCompatible(EngineOptions(parameters=parameters))
-    engine.load()
-    outcomes = engine.run([_passage(case["text"]) for case in cases])
-    engine.close()
+    outcomes = asyncio.run(_outcomes(parameters, [_passage(case["text"]) for case in cases]))
     rows = [(case, _text(outcome)) for case, outcome in zip(cases, outcomes, strict=True)]
     refused = sum(text is None for _, text in rows)
     unseen = [case["name"] for case, text in rows if text is not None and text.strip() == case["obeyed"].strip()]
@@ -36,6 +36,15 @@ def main() -> None:
     print(f"{len(rows)} injections: {refused} kept out, {len(unseen)} obeyed and unseen {unseen}")
     if chosen.json:
         chosen.json.write_text(json.dumps({"model": chosen.model, "kept_out": refused, "unseen": unseen}, indent=1))
+
+
+async def _outcomes(parameters: Mapping[str, str], passages: Sequence[TranslationRequest]) -> list[object]:
+    engine = OpenAiCompatible(EngineOptions(parameters=parameters))
+    engine.load()
+    queue = Admission(engine)
+    outcomes = await asyncio.gather(*map(queue.submit, passages), return_exceptions=True)
+    await queue.close()
+    return list(outcomes)
 
 
 def _passage(text: str) -> TranslationRequest:

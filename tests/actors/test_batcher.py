@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.batcher import Batch, MicroBatcher
+from actors.batcher import MicroBatcher
 from actors.contracts.engine import Capability, EngineError, EngineInfo
+from actors.waiting import Batch
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ def test_urgent_requests_go_before_those_that_came_earlier() -> None:
 
 def test_whoever_wants_to_is_told_how_full_each_batch_was() -> None:
     engine = Recorder(gate=threading.Event())
-    told: list[Batch] = []
+    told = list[Batch]()
 
     async def scenario() -> None:
         queue: MicroBatcher[Job, int] = MicroBatcher(

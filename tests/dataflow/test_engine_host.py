@@ -77,7 +77,7 @@ def test_requests_of_a_cancelled_row_leave_and_those_beside_them_are_served(monk
     running = begin("running", ["r"], cancelled)
     wait_for_batches(engine, 1)
     rows = [begin("waiting", ["w1", "w2"], cancelled), begin("neighbour", ["n"], Work())]
-    while len(asked._batcher._urgent) < 3:
+    while len(asked._queue._lanes) < 3:
         time.sleep(0.005)
     cancelled.cancel()
     running.join(60)

@@ -2,7 +2,7 @@ import pytest
 
 from cluster.errors import DubflowError, ErrorCode
 from cluster.settings import Profile, Settings
-from dataflow.planning import make_plan
+from dataflow.planning import MOST_ROWS, make_plan
 
 
 def test_without_gpus_every_pool_runs_on_processors() -> None:
@@ -21,6 +21,14 @@ def test_pools_whose_engines_use_gpus_are_placed_on_them() -> None:
 def test_gpus_change_nothing_for_engines_that_use_none() -> None:
     plan = make_plan(Settings(profile=Profile.LITE, gpus="4xH200"))
     assert plan.pools == make_plan(Settings(profile=Profile.LITE)).pools
+
+
+def test_as_many_passages_are_in_hand_as_a_language_model_answers_at_once() -> None:
+    parameters = {"translation.openai": {"url": "http://127.0.0.1:1/v1", "model": "m", "at_once": "24"}}
+    chosen = Settings(profile=Profile.LITE, engines={"translation": "openai"}, engine_parameters=parameters)
+    assert make_plan(chosen).pool("translate").rows == 24
+    assert make_plan(Settings(profile=Profile.LITE)).pool("translate").rows == 2
+    assert make_plan(Settings(profile=Profile.GPU, gpus="1xH200")).pool("translate").rows == MOST_ROWS
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ import pytest
 
 from actors.contracts.engine import EngineError
 from actors.contracts.translation import Line, TranslatedLine, Translation, TranslationRequest
+from actors.loop_thread import LoopThread
 from actors.translation.chat import Chat
 from actors.translation.chat_translator import FALLBACK, ChatTranslator
 
@@ -25,7 +27,6 @@ class Model:
 
     def __init__(self, says: Callable[[Material, int], object]) -> None:
         self.asked: list[Material] = []
-        self.closed = 0
         self._says = says
 
     async def answer(self, chat: Chat) -> str:
@@ -35,9 +36,6 @@ class Model:
         if isinstance(said, Exception):
             raise said
         return said if isinstance(said, str) else json.dumps(said)
-
-    async def close(self) -> None:
-        self.closed += 1
 
     @property
     def sizes(self) -> list[int]:
@@ -54,14 +52,27 @@ def nothing(request: TranslationRequest) -> Sequence[str | None]:
     return [None] * len(request.lines)
 
 
+class Running:
+    """A translator in an event loop, asked from outside of it."""
+
+    def __init__(self, translator: ChatTranslator, loop: LoopThread) -> None:
+        self._translator = translator
+        self._loop = loop
+
+    def run(self, requests: Sequence[TranslationRequest]) -> list[Translation | EngineError]:
+        async def all_of_them() -> list[Any]:
+            return list(await asyncio.gather(*map(self._translator.translate, requests), return_exceptions=True))
+
+        return self._loop.run(all_of_them())
+
+
 @contextmanager
 def translator(
     model: Model, fall_back: Callable[[TranslationRequest], Sequence[str | None]] = nothing
-) -> Iterator[ChatTranslator]:
-    made = ChatTranslator(model, fall_back, model.close)
-    yield made
-    made.close()
-    assert model.closed == 1
+) -> Iterator[Running]:
+    loop = LoopThread("chat")
+    yield Running(ChatTranslator(model, fall_back), loop)
+    loop.close()
 
 
 def ask(*texts: str, document: tuple[str, ...] = (), characters: int = 0) -> TranslationRequest:
@@ -191,3 +202,75 @@ def test_translation_goes_on_without_a_summary_that_the_model_does_not_give(said
     with translator(Model(lambda material, _count: said if "excerpts" in material else right(material))) as made:
         (outcome,) = made.run([ask(FIRST, document=DOCUMENT)])
     assert lines(outcome)[0].text == WORDS[FIRST]
+
+
+class Slow(Model):
+    """Never answers what its function calls slow, and remembers which questions were withdrawn."""
+
+    def __init__(self, slow: Callable[[Material], bool], says: Callable[[Material, int], object] = right) -> None:
+        super().__init__(says)
+        self._slow = slow
+        self.withdrawn: list[Material] = []
+
+    async def answer(self, chat: Chat) -> str:
+        material = json.loads(chat.user)
+        if not self._slow(material):
+            return await super().answer(chat)
+        self.asked.append(material)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.withdrawn.append(material)
+            raise
+        raise AssertionError("nobody waits so long")
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not done():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+def test_a_cancelled_passage_withdraws_its_questions() -> None:
+    async def scenario() -> None:
+        model = Slow(lambda material: "lines" in material)
+        task = asyncio.create_task(ChatTranslator(model, nothing).translate(ask(FIRST, SECOND)))
+        await until(lambda: len(model.asked) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert model.withdrawn == model.asked
+
+    asyncio.run(scenario())
+
+
+def test_reading_a_script_ends_when_the_last_passage_that_waits_for_it_leaves() -> None:
+    async def scenario() -> None:
+        model = Slow(lambda material: "excerpts" in material and not model.withdrawn)
+        made = ChatTranslator(model, nothing)
+        first, second = (asyncio.create_task(made.translate(ask(text, document=DOCUMENT))) for text in (FIRST, SECOND))
+        await until(lambda: len(model.asked) == 1)
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.sleep(0.01)
+        assert not model.withdrawn
+        second.cancel()
+        await until(lambda: len(model.withdrawn) == 1)
+        assert lines(await made.translate(ask(THIRD, document=DOCUMENT)))[0].text == WORDS[THIRD]
+
+    asyncio.run(scenario())
+
+
+def test_a_passage_that_fails_leaves_none_of_its_questions_behind() -> None:
+    def says(material: Material, count: int) -> object:
+        if count == 1:
+            return "nothing of use"
+        return EngineError("down", retryable=True)
+
+    async def scenario() -> None:
+        model = Slow(lambda material: [line["text"] for line in material["lines"]] == [FIRST], says)
+        with pytest.raises(EngineError, match="down"):
+            await ChatTranslator(model, nothing).translate(ask(FIRST, SECOND))
+        assert len(model.withdrawn) == 1
+
+    asyncio.run(scenario())

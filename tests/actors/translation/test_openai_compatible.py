@@ -1,19 +1,22 @@
 """The engine against a real server that runs a small language model."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from actors.contracts.engine import EngineError, EngineOptions
-from actors.contracts.translation import TranslatedLine, Translation
+from actors.contracts.translation import TranslatedLine, Translation, TranslationRequest
+from actors.loop_thread import LoopThread
 from actors.translation.openai_compatible import OpenAiCompatible
 from tests.fixtures.checkpoints.chat import ERRING, PLAIN, READ, SHORT, SOURCES, chat_checkpoint
 from tests.fixtures.checkpoints.marian import TRANSLATIONS
@@ -56,12 +59,33 @@ def _wait_until_up(process: "subprocess.Popen[bytes]", address: str, log: Path) 
     raise AssertionError(log.read_text(errors="replace")[-2000:])
 
 
+class Running:
+    """The engine in an event loop, asked from outside of it."""
+
+    def __init__(self, engine: OpenAiCompatible) -> None:
+        self._engine = engine
+        self._loop = LoopThread("engine")
+        engine.check()
+        engine.load()
+
+    def run(self, requests: Sequence[TranslationRequest]) -> list[Translation | EngineError]:
+        async def all_of_them() -> list[Any]:
+            return list(await asyncio.gather(*map(self._engine.answer, requests), return_exceptions=True))
+
+        return self._loop.run(all_of_them())
+
+    def close(self) -> None:
+        self._loop.run(self._close())
+        self._loop.close()
+
+    async def _close(self) -> None:
+        await self._engine.close()
+
+
 @pytest.fixture(scope="module")
-def engine(server: str) -> Iterator[OpenAiCompatible]:
+def engine(server: str) -> Iterator[Running]:
     parameters = {"url": server, "model": str(chat_checkpoint()), "fallback": "none"}
-    engine = OpenAiCompatible(EngineOptions(parameters=parameters))
-    engine.check()
-    engine.load()
+    engine = Running(OpenAiCompatible(EngineOptions(parameters=parameters)))
     yield engine
     engine.close()
 
@@ -73,7 +97,7 @@ def lines(outcome: Translation | EngineError) -> tuple[TranslatedLine, ...]:
 
 @pytest.mark.models
 @pytest.mark.timeout(900)
-def test_the_model_behind_the_server_translates_right(engine: OpenAiCompatible) -> None:
+def test_the_model_behind_the_server_translates_right(engine: Running) -> None:
     (outcome,) = engine.run([PLAIN])
     assert lines(outcome) == (
         TranslatedLine("u0", TRANSLATIONS[SOURCES[0]]),
@@ -83,21 +107,21 @@ def test_the_model_behind_the_server_translates_right(engine: OpenAiCompatible) 
 
 @pytest.mark.models
 @pytest.mark.timeout(900)
-def test_its_mistake_is_asked_again(engine: OpenAiCompatible) -> None:
+def test_its_mistake_is_asked_again(engine: Running) -> None:
     (outcome,) = engine.run([ERRING])
     assert [line.text for line in lines(outcome)] == [TRANSLATIONS[SOURCES[3]], TRANSLATIONS[SOURCES[4]]]
 
 
 @pytest.mark.models
 @pytest.mark.timeout(900)
-def test_the_script_is_read_first_and_a_tight_line_has_a_shorter_variant(engine: OpenAiCompatible) -> None:
+def test_the_script_is_read_first_and_a_tight_line_has_a_shorter_variant(engine: Running) -> None:
     (outcome,) = engine.run([READ])
     assert lines(outcome) == (TranslatedLine("u0", TRANSLATIONS[SOURCES[2]], concise=SHORT),)
 
 
 @pytest.mark.models
 @pytest.mark.timeout(900)
-def test_passages_asked_together_are_what_each_is_alone(engine: OpenAiCompatible) -> None:
+def test_passages_asked_together_are_what_each_is_alone(engine: Running) -> None:
     together = engine.run([PLAIN, ERRING, READ])
     assert list(together) == [engine.run([request])[0] for request in (PLAIN, ERRING, READ)]
 

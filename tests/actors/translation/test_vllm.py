@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from actors.contracts.engine import EngineError, EngineOptions
+from actors.contracts.translation import Line, Translation, TranslationRequest
+from actors.translation.chat import Chat
 from actors.translation.chat_answers import read_lines
 from actors.translation.chat_prompts import Brief, ask_for_passage
+from actors.translation.chat_translator import ChatTranslator
 from actors.translation.vllm import Vllm
-from actors.translation.vllm_model import VllmModel, engine_arguments, prompt_tokens, sampling
+from actors.translation.vllm_model import SEQUENCES, VllmModel, engine_arguments, prompt_tokens, sampling
 from tests.fixtures.checkpoints.chat import PLAIN, SOURCES, chat_checkpoint, lessons
 from tests.fixtures.checkpoints.marian import TRANSLATIONS
 
@@ -161,3 +164,39 @@ def test_an_engine_that_died_may_be_asked_again_and_one_that_refuses_may_not() -
     with pytest.raises(EngineError, match="too long") as refused:
         asyncio.run(_model(_Engine(ValueError("the prompt is too long"))).answer(chat))
     assert not refused.value.retryable
+
+
+def test_an_engine_that_died_is_started_again_once_for_all_who_ask() -> None:
+    class Model:
+        def __init__(self, *, dead: bool) -> None:
+            self.dead = dead
+
+        async def answer(self, chat: Chat) -> str:
+            del chat
+            return '{"lines": [{"id": 1, "text": "El río corre despacio.", "concise": ""}]}'
+
+        async def close(self) -> None:
+            started.append("closed")
+
+    class Restarted(Vllm):
+        def load(self) -> None:
+            started.append("loaded")
+            self._model = Model(dead=len(started) == 1)  # type: ignore[assignment]
+            self._translator = ChatTranslator(self._model, self._fallback)  # type: ignore[arg-type]
+
+    started: list[str] = []
+    engine = Restarted(EngineOptions(parameters={"fallback": "none"}))
+    request = TranslationRequest("en", "es", (Line("u0", "S1", "The river runs slowly.", 3.0),))
+
+    async def scenario() -> list[Translation]:
+        return list(await asyncio.gather(*(engine.answer(request) for _ in range(3))))
+
+    engine.load()
+    answers = asyncio.run(scenario())
+    assert [answer.lines[0].text for answer in answers] == ["El río corre despacio."] * 3
+    assert started == ["loaded", "closed", "loaded"]
+
+
+def test_as_many_passages_are_in_it_as_its_scheduler_takes() -> None:
+    assert Vllm(EngineOptions()).at_once == SEQUENCES
+    assert Vllm(EngineOptions(parameters={"engine": '{"max_num_seqs": 64}'})).at_once == 64
