@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import psutil
@@ -18,6 +19,7 @@ from cluster.settings import Settings
 
 _PREFIX = "dubflow-ray-"
 _END_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 _STARTS = 3
 """Ray waits half a minute for a node of its own, which a machine that is busy with other things may exceed."""
 _OBJECT_STORE_BYTES = 256 * 1024**2
@@ -63,10 +65,20 @@ def ray_cluster(settings: Settings) -> Iterator[None]:
 
 def _await_end(processes: list[psutil.Process]) -> None:
     """Ray's processes end by themselves once its node is gone; those that do not in time are ended."""
-    _, alive = psutil.wait_procs(processes, timeout=_END_SECONDS)
+    deadline = monotonic() + _END_SECONDS
+    while (alive := [process for process in processes if _lives(process)]) and monotonic() < deadline:
+        sleep(_LOOK_SECONDS)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """False for a zombie as well: whoever inherits it may take seconds to notice, or never does in a container."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines
 from dataflow.context import FlowContext, JobView
 from dataflow.engine_host import EngineHost
-from dataflow.metering import measure
+from dataflow.metering import measure, warm_up
 from dataflow.records import Scene, SceneVoice, SceneVoices, to_json
 from dataflow.scene_audio import load_clip
 from dataflow.schema import SceneRow
@@ -29,6 +29,8 @@ class Diarize(FlowStage[SceneRow]):
 
     def __init__(self, context: FlowContext) -> None:
         super().__init__(context)
+        if context.endless:
+            warm_up()
         diarizer, analyser = engines.diarizer(context.plan), engines.voice_analyser(context.plan)
         self._infos = (diarizer.info, analyser.info)
         self._diarizer: EngineHost[DiarizationRequest, Diarization] = EngineHost(

@@ -12,7 +12,6 @@ from pathlib import Path
 from cluster.errors import DubflowError, ErrorCode
 from cluster.sources import SourceRef, changed, describe_source, local_path
 from dataflow.media.records import MediaLimits
-from dataflow.object_download import read_into
 
 SPARE_BYTES = 256 << 20
 """Disk space that a download leaves free."""
@@ -134,6 +133,8 @@ def _still_named(fd: int, path: Path) -> bool:
 
 
 def _download(source: SourceRef, target: Path, endpoint_url: str) -> None:
+    from dataflow.object_download import read_into  # noqa: PLC0415 - boto3 takes long to import; files do without
+
     free = shutil.disk_usage(target.parent).free
     if free < source.size + SPARE_BYTES:
         message = f"{source.name} needs {source.size} bytes of disk space, {free} are free on this node"

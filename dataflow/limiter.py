@@ -1,6 +1,4 @@
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
-from scipy.signal import resample_poly
 
 from actors.contracts.audio import Samples
 
@@ -20,6 +18,9 @@ def limit(samples: Samples, rate: int, ceiling: float) -> Samples:
         rate: Hz.
         ceiling: Linear true peak.
     """
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d  # noqa: PLC0415 - takes half a second, as meters do
+    from scipy.signal import resample_poly  # noqa: PLC0415
+
     if not len(samples) or np.abs(samples).max() <= ceiling / 2:
         return samples
     between = np.abs(resample_poly(samples, OVERSAMPLING, 1)).reshape(len(samples), OVERSAMPLING)

@@ -1,11 +1,12 @@
-"""Meters for audio that streams, after ITU-R BS.1770-5: constant memory for any length."""
+"""Meters for audio that streams, after ITU-R BS.1770-5: constant memory for any length.
+
+`scipy.signal` brings half of SciPy with it and takes half a second to import, so it is imported by what is measured.
+"""
 
 from math import inf, log10
 
 import numpy as np
 from numpy.typing import NDArray
-from pyloudnorm.iirfilter import IIRfilter
-from scipy.signal import sosfilt, upfirdn
 
 from dataflow.loudness import SILENT, power_of
 from dataflow.records import Level
@@ -16,6 +17,11 @@ ABSOLUTE_GATE = -70.0
 """LUFS; quieter blocks do not count."""
 RELATIVE_GATE = -10.0
 """LU below the mean of the blocks over the absolute gate."""
+
+
+def warm_up() -> None:
+    """Import now what meters need, so that nobody waits for it later."""
+    import pyloudnorm.iirfilter  # noqa: F401, PLC0415 - brings scipy.signal
 
 
 def measure(samples: NDArray[np.float32], rate: int) -> Level:
@@ -37,6 +43,8 @@ class LoudnessMeter:
 
     def push(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,) or (n, channels)."""
+        from scipy.signal import sosfilt  # noqa: PLC0415 - see above
+
         if not len(samples):
             return
         planes = np.atleast_2d(samples.T)
@@ -67,6 +75,8 @@ class LoudnessMeter:
 
 def _k_weighting(rate: int) -> NDArray[np.float64]:
     """Second-order sections of the K filter: the specification's curve, for any rate (De Man's parameters)."""
+    from pyloudnorm.iirfilter import IIRfilter  # noqa: PLC0415 - see above
+
     shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, rate, "high_shelf_DeMan")
     highpass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, rate, "high_pass_DeMan")
     return np.array([[*stage.b, *stage.a] for stage in (shelf, highpass)])
@@ -92,6 +102,8 @@ class TruePeakMeter:
 
     def push(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,) or (n, channels)."""
+        from scipy.signal import upfirdn  # noqa: PLC0415 - see above
+
         if not len(samples):
             return
         planes = np.atleast_2d(samples.T)

@@ -17,6 +17,7 @@ from dataflow.destination import Destination
 from dataflow.media.decode import decode_audio
 from dataflow.media.mux import mux
 from dataflow.media.records import AudioTrack, MediaLimits, MuxPlan
+from dataflow.metering import warm_up
 from dataflow.opened import OpenedSource, drop_source, open_source
 from dataflow.records import Script, Timeline
 from dataflow.report import script_document, stage_report, timing_report
@@ -45,6 +46,8 @@ class Publish(FlowStage[LanguageRow]):
 
     def __init__(self, context: FlowContext) -> None:
         super().__init__(context)
+        if context.endless:
+            warm_up()
         self._stored = Stored(self.blobs)
         self._limits = MediaLimits.from_settings(context.settings)
         self._engines = engines.identities(context.plan)

@@ -8,7 +8,7 @@ from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines, flac, own_voices, timing
 from dataflow.context import FlowContext, JobView
 from dataflow.engine_host import EngineHost
-from dataflow.metering import TruePeakMeter, measure
+from dataflow.metering import TruePeakMeter, measure, warm_up
 from dataflow.records import DubbedLine, PassageLines, PassageTakes, Take, Utterance, to_json
 from dataflow.schema import PassageRow
 from dataflow.stage import FlowStage
@@ -58,6 +58,8 @@ class Synthesize(FlowStage[PassageRow]):
 
     def __init__(self, context: FlowContext) -> None:
         super().__init__(context)
+        if context.endless:
+            warm_up()
         engine = engines.synthesizer(context.plan)
         self._info, self._rates = engine.info, engine.rates
         self._stored = Stored(self.blobs)

@@ -20,7 +20,6 @@ from cluster.ray_runtime import ray_cluster
 from cluster.scratch import RUN_PREFIX, sweep
 from cluster.settings import Settings
 from cluster.supervision import end_flow
-from serve_apps.files.door import open_doors
 from serve_apps.services import open_services
 
 _READY_SECONDS = 120.0
@@ -42,6 +41,8 @@ def serve_command(
     dashboard: Annotated[bool, typer.Option("--dashboard", help="Start the Ray dashboard as well.")] = False,
 ) -> None:
     """Run the service until Ctrl-C. Its address is printed once it answers."""
+    from serve_apps.files.door import open_doors  # noqa: PLC0415 - brings FastAPI, which other commands do without
+
     signal.signal(signal.SIGTERM, _end)
     settings = Settings(dashboard=True) if dashboard else Settings()
     upgrade(settings.database)

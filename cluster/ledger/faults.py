@@ -3,9 +3,6 @@
 import re
 import sqlite3
 
-from psycopg import Error as PostgresError
-from psycopg import InterfaceError as PostgresInterfaceError
-from psycopg import OperationalError as PostgresOperationalError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -48,7 +45,9 @@ def translate(error: SQLAlchemyError, database: str) -> DubflowError:
 
 
 def _is_transient_postgres(error: BaseException | None) -> bool:
-    if not isinstance(error, PostgresOperationalError | PostgresInterfaceError):
+    from psycopg import InterfaceError, OperationalError  # noqa: PLC0415 - what runs on SQLite does without
+
+    if not isinstance(error, OperationalError | InterfaceError):
         return False
     if error.sqlstate is None:  # no server answered, or it did before it knew the session
         return not _MISCONFIGURED.search(str(error))
@@ -56,9 +55,11 @@ def _is_transient_postgres(error: BaseException | None) -> bool:
 
 
 def _is_full(error: BaseException) -> bool:
-    if isinstance(error, PostgresError):
-        return error.sqlstate == "53100"
-    return isinstance(error, sqlite3.Error) and _sqlite_code(error) == sqlite3.SQLITE_FULL
+    if isinstance(error, sqlite3.Error):
+        return _sqlite_code(error) == sqlite3.SQLITE_FULL
+    from psycopg import Error  # noqa: PLC0415 - as above
+
+    return isinstance(error, Error) and error.sqlstate == "53100"
 
 
 def _sqlite_code(error: sqlite3.Error) -> int:

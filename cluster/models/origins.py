@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cluster.errors import DubflowError, ErrorCode
-from cluster.objects import object_client, object_errors
 
 
 def download(source: str, revision: str, files: Sequence[str], into: Path, s3_endpoint_url: str) -> str:
@@ -76,6 +75,8 @@ def _from_hub(repository: str, revision: str, files: Sequence[str], into: Path) 
 
 
 def _from_bucket(address: str, files: Sequence[str], into: Path, endpoint_url: str) -> None:
+    from cluster.objects import object_client, object_errors  # noqa: PLC0415 - boto3 takes long to import
+
     parts = urlsplit(address)
     prefix = parts.path.strip("/") + "/"
     client = object_client(endpoint_url)
