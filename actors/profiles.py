@@ -14,7 +14,11 @@ _LITE = {
     Capability.VOICE_ANALYSIS: "pitch",
 }
 
-_CPU = _LITE | {Capability.TRANSCRIPTION: "whisper", Capability.TRANSLATION: "ctranslate2"}
+_CPU = _LITE | {
+    Capability.TRANSCRIPTION: "whisper",
+    Capability.TRANSLATION: "ctranslate2",
+    Capability.SPEECH: "kokoro,espeak",
+}
 
 _GPU = _CPU | {
     Capability.DIARIZATION: "pyannote",
@@ -28,7 +32,10 @@ _WHERE_NOBODY_EARNS = {"gpu": {Capability.SPEECH: "xtts"}}
 PROFILES: Mapping[str, Mapping[Capability, str]] = MappingProxyType(
     {"lite": MappingProxyType(_LITE), "cpu": MappingProxyType(_CPU), "gpu": MappingProxyType(_GPU)}
 )
-"""Profile -> engine name of each capability. A profile names every capability, so that none is chosen by accident."""
+"""Profile -> engine name of each capability. A profile names every capability, so that none is chosen by accident.
+
+Of speech several may be named, the preferred one first: of each language the first speaks that can.
+"""
 
 
 def choose(

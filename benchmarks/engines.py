@@ -91,7 +91,7 @@ def rows() -> list[Row]:
     analyser, translator, synthesizer = (
         engines.voice_analyser(PLAN),
         engines.translator(PLAN),
-        engines.synthesizer(PLAN),
+        engines.speakers(PLAN).of("es"),
     )
     for engine in (activity, diarizer, transcriber, analyser, translator, synthesizer):
         engine.load()

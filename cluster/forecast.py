@@ -1,11 +1,11 @@
 """How fast a plan dubs, what holds it back and what it costs, from what its engines need."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cluster.errors import DubflowError, ErrorCode
 from cluster.loads import GPUS, MEDIA, PUBLISHING, GpuKind, Load
-from cluster.placement import Need, Placement, place
+from cluster.placement import Need, Placement, named, place
 
 POOL_OF: Mapping[str, str] = {
     "speech_activity": "open",
@@ -86,7 +86,7 @@ def forecast(
     Raises:
         DubflowError: `invalid_request` where the engines do not fit into the GPUs.
     """
-    costs = tuple(_cost(capability, name, loads, languages, gpus=bool(gpus)) for capability, name in engines.items())
+    costs = tuple(_costs(engines, loads, languages, gpus=bool(gpus)))
     needs = needs_of(engines, loads, languages) if gpus else ()
     placements = tuple(place(needs, kind, count) for kind, count in gpus) if needs else ()
     cpu_seconds = sum(cost.cpu_seconds for cost in costs) + MEDIA.cpu_seconds + PUBLISHING.cpu_seconds * languages
@@ -109,7 +109,7 @@ def needs_of(engines: Mapping[str, str], loads: Mapping[str, Load], languages: i
         loads: By `capability.name`.
         languages: Target languages of each source.
     """
-    costs = [_cost(capability, name, loads, languages, gpus=True) for capability, name in engines.items()]
+    costs = list(_costs(engines, loads, languages, gpus=True))
     pools = dict.fromkeys(cost.pool for cost in costs if cost.gpu_seconds)
     return tuple(
         Need(
@@ -119,6 +119,16 @@ def needs_of(engines: Mapping[str, str], loads: Mapping[str, Load], languages: i
         )
         for pool in pools
     )
+
+
+def _costs(engines: Mapping[str, str], loads: Mapping[str, Load], languages: int, *, gpus: bool) -> Iterator[PoolCost]:
+    """Where a choice names several engines, the first does all the work; the others' memory is held all the same."""
+    for capability, choice in engines.items():
+        first, *others = named(choice)
+        yield _cost(capability, first, loads, languages, gpus=gpus)
+        for other in others:
+            cost = _cost(capability, other, loads, languages, gpus=gpus)
+            yield replace(cost, gpu_seconds=0.0, cpu_seconds=0.0)
 
 
 def _cost(capability: str, name: str, loads: Mapping[str, Load], languages: int, *, gpus: bool) -> PoolCost:

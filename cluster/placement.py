@@ -10,6 +10,12 @@ from cluster.loads import GpuKind
 
 POOLS = ("open", "diarize", "transcribe", "translate", "synthesize", "publish")
 
+
+def named(choice: str) -> tuple[str, ...]:
+    """The engines that a choice names, the preferred one first: `kokoro,espeak` is two."""
+    return tuple(dict.fromkeys(name.strip() for name in choice.split(",")))
+
+
 MARGIN = 0.08
 """Of a GPU's memory, left to fragmentation and to neighbours that allocate at the same moment."""
 _HUNDREDTHS = 100
@@ -42,7 +48,7 @@ class Plan:
 
     Attributes:
         profile: The named choice of engines.
-        engines: Engine name by capability.
+        engines: Engine name by capability; of speech there may be several (`named`).
         pools: By the names in `POOLS`.
         models: Folder of the weights, the same on all nodes.
         parameters: What people chose for engines, by `capability.name`.

@@ -53,7 +53,10 @@ class Settings(BaseSettings):
     """Which choice of engines to use."""
 
     engines: dict[str, str] = {}
-    """Another engine than the profile's, by capability: `{"speech": "espeak"}`."""
+    """Another engine than the profile's, by capability: `{"speech": "espeak"}`.
+
+    Of speech there may be several, the preferred one first: of each language the first speaks that can.
+    """
 
     engine_parameters: dict[str, dict[str, str]] = {}
     """What engines let people choose, by engine: `{"transcription.whisper": {"beam": "5"}}` (docs/models.md)."""

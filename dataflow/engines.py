@@ -1,6 +1,6 @@
 """The engines of a plan, created but not loaded: cheap to ask who they are and what they offer."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from actors import registry
@@ -11,8 +11,9 @@ from actors.contracts.speech_activity import SpeechActivityDetector
 from actors.contracts.transcription import Transcriber
 from actors.contracts.translation import Translator
 from actors.contracts.voices import VoiceAnalyser
-from cluster.placement import Plan
+from cluster.placement import Plan, named
 from cluster.settings import Settings
+from dataflow.speakers import Speakers
 
 
 def speech_activity(plan: Plan) -> SpeechActivityDetector:
@@ -45,32 +46,29 @@ def translator(plan: Plan) -> Translator:
     return made
 
 
-def synthesizer(plan: Plan) -> Synthesizer:
-    """Turns words into speech."""
-    made: Synthesizer = _create(plan, Capability.SPEECH, "synthesize")
-    return made
+def speakers(plan: Plan) -> Speakers:
+    """Those who turn words into speech, the preferred one first."""
+    names = named(plan.engines[Capability.SPEECH])
+    return Speakers([_create_named(plan, Capability.SPEECH, name, "synthesize") for name in names])
 
 
 AnyEngine = SpeechActivityDetector | Diarizer | VoiceAnalyser | Transcriber | Translator | Synthesizer
 
-ALL: tuple[Callable[[Plan], AnyEngine], ...] = (
-    speech_activity,
-    diarizer,
-    voice_analyser,
-    transcriber,
-    translator,
-    synthesizer,
-)
-"""Everything that a flow needs, in the order in which a video meets it."""
+
+def all_of(plan: Plan) -> Iterator[AnyEngine]:
+    """Everything that a flow needs, in the order in which a video meets it."""
+    for create in (speech_activity, diarizer, voice_analyser, transcriber, translator):
+        yield create(plan)
+    yield from speakers(plan).engines
 
 
-def identities(plan: Plan) -> dict[str, str]:
+def identities(plan: Plan, language: str, *, cloned: bool) -> dict[str, str]:
     """Which engines a script document names."""
     return {
         "diarization": diarizer(plan).info.identity,
         "transcription": transcriber(plan).info.identity,
         "translation": translator(plan).info.identity,
-        "speech": synthesizer(plan).info.identity,
+        "speech": speakers(plan).of(language, cloned=cloned).info.identity,
     }
 
 
@@ -80,7 +78,11 @@ def options_of(engine: str, settings: Settings) -> EngineOptions:
 
 
 def _create(plan: Plan, capability: Any, pool: str) -> Any:
-    name, place = plan.engines[capability], plan.pool(pool)
+    return _create_named(plan, capability, plan.engines[capability], pool)
+
+
+def _create_named(plan: Plan, capability: Any, name: str, pool: str) -> Any:
+    place = plan.pool(pool)
     options = EngineOptions(
         device="cuda" if place.gpus else "cpu",
         threads=place.threads,

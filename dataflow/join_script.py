@@ -30,7 +30,7 @@ class JoinScript(FlowStage[SceneRow]):
         self._diarizer = engines.diarizer(context.plan)
         self._analyser = engines.voice_analyser(context.plan)
         self._translator = engines.translator(context.plan)
-        self._synthesizer = engines.synthesizer(context.plan)
+        self._speakers = engines.speakers(context.plan)
         self._window = BulkWindow(context.ledger, context.owner, Stage.SYNTHESIS, bulk_rows(context.plan, SPEECH))
 
     def process(self, row: SceneRow, view: JobView) -> Iterator[PassageRow]:
@@ -91,12 +91,15 @@ class JoinScript(FlowStage[SceneRow]):
         }
 
     def _own_voices(self, row: SceneRow, view: JobView, script: Script) -> dict[str, str]:
-        """Speaker -> own voice, where that is wanted and the engine can; the job is told what is not."""
+        """Speaker -> own voice, where that is wanted and an engine can; the job is told what is not."""
         if not (view.options.clone_voices and script.utterances):
             return {}
-        name = self._synthesizer.info.name
-        if not self._synthesizer.clones:
-            self.ledger.warn(row.lease, "voice_not_cloned", f"{name} cannot clone voices; others were chosen")
+        speaking = {output.language: self._speakers.of(output.language, cloned=True) for output in self._to_make(row)}
+        for language, engine in speaking.items():
+            if not engine.clones:
+                message = f"{engine.info.name} cannot clone voices; others were chosen for {language}"
+                self.ledger.warn(row.lease, "voice_not_cloned", message)
+        if not any(engine.clones for engine in speaking.values()):
             return {}
         scenes = self._scene_list(view).scenes
         parts = self.ledger.parts(row.job_id, Stage.DIARIZATION)
@@ -124,8 +127,8 @@ class JoinScript(FlowStage[SceneRow]):
         elif lookup(language, targets) is None:
             known = ", ".join(sorted(targets)) or "nothing"
             message = f"{self._translator.info.name} cannot translate {script.language} to {language}, only to {known}"
-        elif not self._synthesizer.voices(language):
-            message = f"{self._synthesizer.info.name} has no voice for {language}"
+        elif not self._speakers.speak(language):
+            message = f"there is no voice for {language} in {self._speakers.names}"
         else:
             return None
         return Failure(ErrorCode.UNSUPPORTED_LANGUAGE, message, Stage.TRANSLATION)
@@ -135,14 +138,16 @@ class JoinScript(FlowStage[SceneRow]):
     ) -> Iterator[PassageRow]:
         language = output.language
         with self.step(row.lease, Stage.VOICE_ASSIGNMENT, language):
-            casting_key = artefacts.casting(view, script_key, language, self._synthesizer.info)
+            engine = self._speakers.of(language, cloned=view.options.clone_voices)
+            casting_key = artefacts.casting(view, script_key, language, engine.info)
+            own = own if engine.clones else {}
             others = [speaker for speaker in script.speakers if speaker.id not in own]
-            offers = self._synthesizer.voices(language)
+            offers = engine.voices(language)
             cast = assign_voices([CastSpeaker(one.id, one.seconds, one.traits) for one in others], offers)
             self.blobs.put_bytes(casting_key, to_json(Casting({**cast, **own})))
-        for accent in sorted({offer.accent for offer in offers if offer.accent and script.utterances}):
-            name = self._synthesizer.info.name
-            message = f"{name} has no voice for {language}; its lines are read with the sounds of {accent}"
+        for accent in sorted({offer.accent for offer in offers if offer.accent and offer.id in cast.values()}):
+            few = "no voice" if all(offer.accent for offer in offers) else "too few voices"
+            message = f"{engine.info.name} has {few} for {language}; lines are read with the sounds of {accent}"
             self.ledger.warn(row.lease, "foreign_accent", message)
         passages = cut_into_passages(script.utterances)
         for stage in (Stage.TRANSLATION, Stage.SYNTHESIS):

@@ -22,6 +22,7 @@ class Offer:
         sources: Languages that it can be dubbed from.
         voices: How many different voices speak it.
         voice_cloning: The speakers' own voices can be kept.
+        speech: The engine that speaks it.
     """
 
     code: str
@@ -30,19 +31,28 @@ class Offer:
     sources: tuple[str, ...]
     voices: int
     voice_cloning: bool
+    speech: str
 
 
 def offers(plan: Plan) -> tuple[Offer, ...]:
     """All target languages that a plan's engines can reach from a language that they understand."""
     understood = engines.transcriber(plan).languages()
-    synthesizer = engines.synthesizer(plan)
+    speakers = engines.speakers(plan)
     reachable: dict[str, set[str]] = {}
     for source, target in engines.translator(plan).pairs():
-        if lookup(source, understood) and synthesizer.voices(target):
+        if lookup(source, understood):
             reachable.setdefault(target, set()).add(source)
     return tuple(
-        Offer(code, *describe(code), tuple(sorted(sources)), len(synthesizer.voices(code)), synthesizer.clones)
+        Offer(
+            code,
+            *describe(code),
+            tuple(sorted(sources)),
+            len(speakers.of(code).voices(code)),
+            speakers.of(code, cloned=True).clones,
+            speakers.of(code).info.name,
+        )
         for code, sources in sorted(reachable.items())
+        if speakers.speak(code)
     )
 
 
@@ -73,16 +83,17 @@ def require(plan: Plan, source: str | None, targets: Sequence[str]) -> None:
 
 
 def require_cloning(plan: Plan) -> None:
-    """Check that a plan's speech engine speaks with other people's voices.
+    """Check that a speech engine of a plan speaks with other people's voices.
 
     Raises:
         DubflowError: `invalid_request`.
     """
-    synthesizer = engines.synthesizer(plan)
-    if not synthesizer.clones:
+    speakers = engines.speakers(plan)
+    if not speakers.clones:
         raise DubflowError(
             ErrorCode.INVALID_REQUEST,
-            f"{synthesizer.info.name} cannot clone voices; choose an engine that can, or leave --clone-voices out",
+            f"{speakers.names} cannot clone voices; name an engine that can (DUBFLOW_ENGINES, docs/models.md) or leave "
+            "--clone-voices out",
         )
 
 

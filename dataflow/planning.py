@@ -3,13 +3,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from actors import registry
-from actors.contracts.engine import ConcurrentEngine, EngineError
+from actors.contracts.engine import Capability, ConcurrentEngine, EngineError
 from actors.profiles import choose
 from cluster.errors import DubflowError, ErrorCode
 from cluster.forecast import needs_of, parse_gpus
 from cluster.ledger.records import Stage
 from cluster.loads import loads
-from cluster.placement import Plan, place, plan_on_cpus, plan_on_gpus
+from cluster.placement import Plan, named, place, plan_on_cpus, plan_on_gpus
 from cluster.settings import Profile, Settings
 from dataflow import engines
 from dataflow.models import provide
@@ -45,8 +45,9 @@ def engines_of(settings: Settings) -> dict[str, str]:
 def _plan(settings: Settings, profile: Profile) -> Plan:
     try:
         chosen = choose(profile.value, settings.engines, noncommercial=settings.allow_noncommercial)
-        for capability, engine in chosen.items():
-            registry.require(capability, engine)
+        for capability, choice in chosen.items():
+            for engine in named(choice) if capability is Capability.SPEECH else (choice,):
+                registry.require(capability, engine)
     except EngineError as error:
         raise _as_ours(error) from error
     names = {capability.value: name for capability, name in chosen.items()}
@@ -98,13 +99,12 @@ def check_engines(plan: Plan, settings: Settings) -> None:
     Raises:
         DubflowError: `model_missing` or `model_load_failed`, with the command that helps, or `licence_refused`.
     """
-    for create in engines.ALL:
-        try:
-            engine = create(plan)
+    try:
+        for engine in engines.all_of(plan):
             provide(engine.info, settings)
             engine.check()
-        except EngineError as error:
-            raise _as_ours(error) from error
+    except EngineError as error:
+        raise _as_ours(error) from error
 
 
 def _as_ours(error: EngineError) -> DubflowError:

@@ -50,7 +50,6 @@ class Publish(FlowStage[LanguageRow]):
             warm_up()
         self._stored = Stored(self.blobs)
         self._limits = MediaLimits.from_settings(context.settings)
-        self._engines = engines.identities(context.plan)
 
     def process(self, row: LanguageRow, view: JobView) -> Iterator[Row]:
         """Make and publish one language; nothing follows."""
@@ -121,7 +120,7 @@ class Publish(FlowStage[LanguageRow]):
             read_wording(self.ledger, self._stored, row.job_id, row.language, row.revision),
             language=row.language,
             request=view.job.request,
-            engines=self._engines,
+            engines=engines.identities(self.context.plan, row.language, cloned=view.options.clone_voices),
             report=report,
         )
         return {

@@ -19,7 +19,6 @@ class Reviews:
     def __init__(self, context: FlowContext) -> None:
         self._context = context
         self._stored = Stored(context.blobs)
-        self._engines = engines.identities(context.plan)
 
     def wanted(self, row: PassageRow, view: JobView) -> bool:
         """Whether a passage must not be spoken yet. Where nobody speaks there is nothing to review."""
@@ -47,7 +46,7 @@ class Reviews:
             wording,
             language=row.language,
             request=view.job.request,
-            engines=self._engines,
+            engines=engines.identities(self._context.plan, row.language, cloned=view.options.clone_voices),
             report={
                 **timing_report(script, timeline),
                 "loudness_source_lufs": None,

@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 
 from actors.contracts.audio import Clip, Span
 from actors.contracts.engine import EngineError
-from actors.contracts.speech import Speech, SpeechRequest
+from actors.contracts.speech import Speech, SpeechRequest, Synthesizer
 from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines, flac, own_voices, timing
 from dataflow.context import FlowContext, JobView
@@ -60,23 +60,18 @@ class Synthesize(FlowStage[PassageRow]):
         super().__init__(context)
         if context.endless:
             warm_up()
-        engine = engines.synthesizer(context.plan)
-        self._info, self._rates = engine.info, engine.rates
         self._stored = Stored(self.blobs)
-        self._engine: EngineHost[SpeechRequest, Speech] = EngineHost(
-            engine,
-            budget=BATCH_CHARACTERS,
-            prepare=context.provider(engine.info),
-            warm=context.endless,
-            cost=lambda request: len(request.text),
-        )
+        self._speakers = engines.speakers(context.plan)
+        self._studios = {engine.info.name: _Studio(engine, context) for engine in self._speakers.engines}
 
     def process(self, row: PassageRow, view: JobView) -> Iterator[PassageRow]:
         """Speak one passage, and mark the row that completes its language."""
+        engine = self._speakers.of(row.language, cloned=view.options.clone_voices)
+        studio = self._studios[engine.info.name]
         orders = self._orders(row)
-        key = artefacts.passage_takes(view, orders, self._info)
+        key = artefacts.passage_takes(view, orders, engine.info)
         part = PartId(Stage.SYNTHESIS, row.index, row.language)
-        closes = self.parts.run(row.lease, part, key, lambda: to_json(PassageTakes(self._takes(view, orders))))
+        closes = self.parts.run(row.lease, part, key, lambda: to_json(PassageTakes(studio.takes(view, orders))))
         yield replace(row, closes=closes)
 
     def _orders(self, row: PassageRow) -> list[_Order]:
@@ -92,14 +87,30 @@ class Synthesize(FlowStage[PassageRow]):
             if utterance.id in spoken
         ]
 
-    def _takes(self, view: JobView, orders: Sequence[_Order]) -> tuple[Take, ...]:
+
+class _Studio:
+    """One engine at work, for the languages that it speaks."""
+
+    def __init__(self, engine: Synthesizer, context: FlowContext) -> None:
+        self._info, self._rates = engine.info, engine.rates
+        self._blobs = context.blobs
+        self._stored = Stored(context.blobs)
+        self._engine: EngineHost[SpeechRequest, Speech] = EngineHost(
+            engine,
+            budget=BATCH_CHARACTERS,
+            prepare=context.provider(engine.info),
+            warm=context.endless,
+            cost=lambda request: len(request.text),
+        )
+
+    def takes(self, view: JobView, orders: Sequence[_Order]) -> tuple[Take, ...]:
         """The takes of a passage; those that exist already are not spoken again."""
         keys = {order.utterance.id: artefacts.take(view, order, self._info) for order in orders}
         takes = {order.utterance.id: self._stored.find(Take, keys[order.utterance.id]) for order in orders}
         missing = [order for order in orders if takes[order.utterance.id] is None]
         for order, take in zip(missing, self._speak(view, missing), strict=True):
             if take is not None:
-                self.blobs.put_bytes(keys[order.utterance.id], to_json(take))
+                self._blobs.put_bytes(keys[order.utterance.id], to_json(take))
             takes[order.utterance.id] = take
         return tuple(take for take in takes.values() if take is not None)
 
@@ -142,7 +153,7 @@ class Synthesize(FlowStage[PassageRow]):
     def _keep(self, view: JobView, reading: _Reading) -> Take:
         order, request, speech = reading.order, reading.request, reading.speech
         key = artefacts.spoken(view, replace(request, reference=None), self._info)
-        self.blobs.put_bytes(key, flac.encode(speech.samples, speech.sample_rate))
+        self._blobs.put_bytes(key, flac.encode(speech.samples, speech.sample_rate))
         peak = TruePeakMeter()
         peak.push(speech.samples)
         return Take(

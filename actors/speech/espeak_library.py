@@ -2,8 +2,9 @@
 
 The library keeps its state in global variables: the position in its pitch flutter, among others, survives even its own
 termination, and changes every following utterance. So each call loads a fresh copy (2 ms) and unloads it afterwards;
-the same request then gives the same samples, whatever was said before and in whichever process. One call runs at a
-time. A word in another script than the language's costs about 0.2 MB of memory that the library never gives back.
+the same request then gives the same samples, whatever was said before and in whichever process. The file is a copy,
+too, since others may keep the library's own loaded, as Kokoro's pronunciation does. One call runs at a time. A word in
+another script than the language's costs about 0.2 MB of memory that the library never gives back.
 """
 
 import ctypes
@@ -123,7 +124,7 @@ def speak(text: str, voice: str, *, words_per_minute: int, pitch: int) -> tuple[
 def _loaded() -> Iterator[tuple[ctypes.CDLL, int]]:
     with _one_call_at_a_time:
         try:
-            library = ctypes.CDLL(str(library_path()))
+            library = ctypes.CDLL(f"/proc/self/fd/{_copied(library_path())}")
         except OSError as error:
             raise EspeakError(f"libespeak-ng cannot be loaded: {error}") from error
         try:
@@ -145,6 +146,15 @@ def _unload(library: ctypes.CDLL) -> None:
     from _ctypes import dlclose
 
     dlclose(library._handle)  # noqa: SLF001 - the only name that ctypes gives the handle
+
+
+@cache
+def _copied(path: Path) -> int:
+    """A file in memory that only this process knows, as long as it lives; its descriptor."""
+    copy = os.memfd_create("espeak", os.MFD_CLOEXEC)
+    with open(copy, "wb", closefd=False) as file:
+        file.write(path.read_bytes())
+    return copy
 
 
 def _data_folder() -> Path:

@@ -57,8 +57,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _try("blob store", partial(_blob_store, settings))
     yield _try("disk", partial(_disk, settings))
     plan = make_plan(settings)
-    for create in engines.ALL:
-        engine = create(plan)
+    for engine in engines.all_of(plan):
         yield _try(f"engine {engine.info.capability}.{engine.info.name}", partial(_engine, engine))
     yield _try("languages", lambda: ", ".join(offer.code for offer in offers(plan)) or "none")
 

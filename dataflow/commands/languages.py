@@ -25,8 +25,12 @@ def languages(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON 
                     "native_name": offer.native_name,
                     "sources": offer.sources,
                     "voices": offer.voices,
+                    "speech": offer.speech,
                 }
             )
         return
-    rows = [[offer.code, offer.name, offer.native_name, ", ".join(offer.sources), str(offer.voices)] for offer in found]
-    print_table(["code", "language", "own name", "from", "voices"], rows)
+    rows = [
+        [offer.code, offer.name, offer.native_name, ", ".join(offer.sources), str(offer.voices), offer.speech]
+        for offer in found
+    ]
+    print_table(["code", "language", "own name", "from", "voices", "spoken by"], rows)

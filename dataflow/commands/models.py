@@ -10,6 +10,7 @@ from cluster.cli.app import EXIT_ENVIRONMENT
 from cluster.cli.console import err, out, print_json, print_table
 from cluster.errors import DubflowError
 from cluster.models.store import ModelState
+from cluster.placement import named
 from cluster.settings import Profile, Settings
 from dataflow.models import Weights, known_engines, model_store, named_engine, weights
 from dataflow.planning import engines_of
@@ -78,7 +79,11 @@ def _chosen(names: Sequence[str] | None, profile: Profile | None, settings: Sett
     chosen = [named_engine(name, settings) for name in names or ()]
     if profile is not None:
         wanted = engines_of(settings.model_copy(update={"profile": profile}))
-        chosen += [named_engine(f"{Capability(one)}.{name}", settings) for one, name in wanted.items()]
+        chosen += [
+            named_engine(f"{Capability(one)}.{name}", settings)
+            for one, choice in wanted.items()
+            for name in named(choice)
+        ]
     return chosen or list(known_engines(settings))
 
 

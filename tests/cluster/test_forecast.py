@@ -24,6 +24,17 @@ def test_translation_and_speech_cost_as_often_as_there_are_languages() -> None:
     assert three == {"diarize": 30, "transcribe": 10, "translate": 15, "synthesize": 60}
 
 
+def test_of_several_engines_the_first_works_and_all_hold_memory() -> None:
+    several = {**ENGINES, "speech": "e, f"}
+    both = {**LOADS, "speech.f": Load(3, 500, 500)}
+    (alone,), (together,) = (
+        [need for need in needs_of(engines, both, 1) if need.pool == "synthesize"] for engines in (ENGINES, several)
+    )
+    assert together.gpu_seconds == alone.gpu_seconds == 20
+    assert (alone.memory_gb, together.memory_gb) == (8, 11)
+    assert {cost.engine for cost in forecast(several, both, [], 1, cpus=8).costs} >= {"speech.e", "speech.f"}
+
+
 def test_gpus_dub_as_much_as_their_seconds_allow() -> None:
     expected = forecast(ENGINES, LOADS, [(H200, 2)], 1)
     assert expected.rate == pytest.approx(2 * 3600 / 65)

@@ -2,6 +2,7 @@ import pytest
 
 from cluster.errors import DubflowError, ErrorCode
 from cluster.settings import Profile, Settings
+from dataflow import engines
 from dataflow.planning import MOST_ROWS, make_plan
 
 
@@ -16,6 +17,11 @@ def test_pools_whose_engines_use_gpus_are_placed_on_them() -> None:
     assert on_gpus == {"diarize", "transcribe", "translate", "synthesize"}
     assert sum(pool.gpus for pool in plan.pools.values()) <= 1
     assert all(plan.pool(name).actors == 4 for name in on_gpus)
+
+
+def test_processors_speak_with_a_neural_voice_where_there_is_one() -> None:
+    speakers = engines.speakers(make_plan(Settings(profile=Profile.CPU, engines={})))
+    assert [speakers.of(language).info.name for language in ("es", "de")] == ["kokoro", "espeak"]
 
 
 def test_gpus_change_nothing_for_engines_that_use_none() -> None:
@@ -35,6 +41,9 @@ def test_as_many_passages_are_in_hand_as_a_language_model_answers_at_once() -> N
     "settings",
     [
         Settings(profile=Profile.LITE, engines={"translation": "nobody"}),
+        Settings(profile=Profile.LITE, engines={"translation": "apertium,ctranslate2"}),
+        Settings(profile=Profile.LITE, engines={"speech": "espeak,nobody"}),
+        Settings(profile=Profile.LITE, engines={"speech": ""}),
         Settings(profile=Profile.LITE, gpus="4xH200,2xL4"),
         Settings(profile=Profile.GPU, gpus="1xT4"),
     ],

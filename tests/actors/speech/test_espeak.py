@@ -1,3 +1,4 @@
+import ctypes
 import hashlib
 import pickle
 import subprocess
@@ -60,6 +61,12 @@ def test_the_same_request_gives_the_same_samples_whatever_was_said_before(engine
     say(engine, "Something else entirely, and longer.", "en-US", "f5", 1.7)
     say(engine, "", "fr")
     assert digest(say(engine, SPANISH, voice=voice)) == digest(first)
+
+
+def test_others_who_keep_the_library_loaded_change_nothing(engine: Espeak) -> None:
+    first = say(engine, SPANISH)
+    ctypes.CDLL(str(espeak_library.library_path()))  # never unloaded
+    assert {digest(say(engine, SPANISH)) for _ in range(3)} == {digest(first)}
 
 
 def test_the_same_request_gives_the_same_samples_in_another_process(engine: Espeak) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from actors.contracts.audio import ANALYSIS_RATE
+from tests.fixtures.checkpoints.kokoro import kokoro_checkpoint
 from tests.fixtures.checkpoints.marian import TRANSLATIONS, marian_checkpoint
 from tests.fixtures.checkpoints.whisper import sentences, whisper_checkpoint
 from tests.fixtures.checkpoints.xtts import xtts_checkpoint
@@ -41,6 +42,7 @@ def use(runs: Runs, engines: dict[str, str], parameters: dict[str, dict[str, str
             "pair": "en-es",
             "compute_type": "float32",
         },
+        "speech.kokoro": {"model": str(kokoro_checkpoint())},
     }
     runs.engines = ""
     runs.settings = {
@@ -66,6 +68,7 @@ def test_known_sentences_come_out_translated_at_their_times(runs: Runs, report: 
     script = script_of(done)
     assert script["source"]["language"] == "en"
     assert script["engines"]["transcription"].startswith("whisper/")
+    assert script["engines"]["speech"].startswith("kokoro/")
     lines = script["utterances"]
     assert [line["source_text"] for line in lines] == [one.text for one in SAID]
     assert [line["target_text"] for line in lines] == [TRANSLATIONS[one.text] for one in SAID]
