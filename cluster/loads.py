@@ -65,7 +65,7 @@ ESTIMATES: Mapping[str, Load] = MappingProxyType(
         "transcription.pocketsphinx": Load(0.0, 0.0, 930.0),
         "transcription.whisper": Load(6.0, 11.0, 1150.0),
         "translation.apertium": Load(0.0, 0.0, 2.0),
-        "translation.ctranslate2": Load(5.0, 6.0, 130.0),
+        "translation.ctranslate2": Load(9.0, 6.0, 130.0),
         "translation.openai": Load(0.0, 0.0, 2.0),
         "translation.vllm": Load(20.0, 6.0, 10.0),
         "speech.espeak": Load(0.0, 0.0, 3.0),

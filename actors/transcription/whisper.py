@@ -11,9 +11,17 @@ from actors.contracts.audio import ANALYSIS_RATE, Span
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.transcription import Transcription, TranscriptionRequest, Word
+from actors.ctranslate2_share import ModelShape, keep_to_share
 from actors.models import chosen_model, identity, loading, require_files
 from actors.transcription.guards import GuardRules, Verdict, is_silent
-from actors.transcription.whisper_decoder import Decoded, Heard, LanguageGuess, WhisperDecoder
+from actors.transcription.whisper_decoder import (
+    MOST_TOKENS,
+    WINDOW_FRAMES,
+    Decoded,
+    Heard,
+    LanguageGuess,
+    WhisperDecoder,
+)
 from actors.transcription.whisper_languages import LANGUAGES, to_bcp_47, to_code
 from actors.transcription.windows import Window, pack
 
@@ -99,6 +107,7 @@ class Whisper:
             EngineError: `model_missing` or `model_load_failed`.
         """
         self.check()
+        batch = self._batch if self._options.device != "cuda" else self._windows_that_fit()
         from faster_whisper import WhisperModel
 
         with loading(self._spec):
@@ -109,7 +118,7 @@ class Whisper:
                 cpu_threads=self._options.threads,
                 local_files_only=True,
             )
-        self._decoder = WhisperDecoder(self._model, batch=self._batch, beam=self._beam, rules=GuardRules())
+        self._decoder = WhisperDecoder(self._model, batch=batch, beam=self._beam, rules=GuardRules())
 
     def run(self, batch: Sequence[TranscriptionRequest]) -> Sequence[Transcription | EngineError]:
         """Transcribe scenes, their windows together in the model's batches."""
@@ -131,6 +140,13 @@ class Whisper:
         if self._model is not None:
             self._model.model.unload_model()
         self._model = self._decoder = None
+
+    def _windows_that_fit(self) -> int:
+        """Of the windows that are wanted at once, as many as the share of the GPU holds."""
+        with loading(self._spec):
+            shape = ModelShape.read(self._spec.folder(self._options.models))
+        room = keep_to_share(self._options, shape, self._compute_type)
+        return room.holds(shape.window_bytes(WINDOW_FRAMES, MOST_TOKENS, self._beam), wanted=self._batch)
 
     def _decode(
         self, requests: Sequence[TranscriptionRequest], places: Sequence[_Place]

@@ -18,6 +18,8 @@ from actors.transcription.guards import GuardRules, Verdict, judge
 
 MOST_TOKENS = 224
 """Half a minute of speech has fewer; a text that gets there is a loop."""
+WINDOW_FRAMES = 1500
+"""What the encoder makes of half a minute."""
 RETRY_TEMPERATURES = (0.2, 0.6, 1.0)
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - full-width punctuation of Chinese and Japanese

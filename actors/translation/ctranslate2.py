@@ -7,6 +7,7 @@ from typing import Any
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.translation import Line, TranslatedLine, Translation, TranslationRequest
+from actors.ctranslate2_share import ModelShape, keep_to_share
 from actors.languages import lookup
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.translation.seq2seq_families import Family, Madlad, Nllb, Opus
@@ -19,6 +20,7 @@ MADLAD = ModelSpec(
     gigabytes=3.0,
 )
 _BATCH_TOKENS = 2048
+"""At most; a share of a GPU may hold fewer."""
 _MOST_TOKENS = 256
 _WORSE = 0.5
 """How much less probable, as the logarithm's mean over the tokens, a shorter translation may be than the best one."""
@@ -50,6 +52,7 @@ class CTranslate2:
         self._family = _family(family, pair, parameters.get("label", ""))
         self._compute_type = parameters.get("compute_type", "float16" if options.device == "cuda" else "int8")
         self._beam = int(options.number("beam", 4))
+        self._tokens = _BATCH_TOKENS
         self._translator: Any = None
 
     @property
@@ -82,9 +85,14 @@ class CTranslate2:
             EngineError: `model_missing` or `model_load_failed`.
         """
         self.check()
+        folder = self._spec.folder(self._options.models)
+        if self._options.device == "cuda":
+            with loading(self._spec):
+                shape = ModelShape.read(folder)
+            room = keep_to_share(self._options, shape, self._compute_type)
+            self._tokens = room.holds(shape.token_bytes(self._beam), wanted=_BATCH_TOKENS)
         import ctranslate2
 
-        folder = self._spec.folder(self._options.models)
         with loading(self._spec):
             self._family.load(folder)
             self._translator = ctranslate2.Translator(
@@ -142,7 +150,7 @@ class CTranslate2:
             beam_size=self._beam,
             num_hypotheses=self._beam,
             batch_type="tokens",
-            max_batch_size=_BATCH_TOKENS,
+            max_batch_size=self._tokens,
             max_decoding_length=_MOST_TOKENS,
             return_scores=True,
         )
