@@ -10,6 +10,7 @@ from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech import kokoro_voices
+from actors.speech.reading import text as reading
 
 _MODEL, _VOICES = "kokoro-v1.0.onnx", "voices-v1.0.bin"
 KOKORO = ModelSpec(
@@ -40,7 +41,7 @@ class Kokoro:
         return EngineInfo(
             name="kokoro",
             capability=Capability.SPEECH,
-            version="1",
+            version=f"1-{reading.VERSION}",
             model=identity(self._spec),
             licence=f"{self._spec.licence} AND GPL-3.0-or-later",
             commercial_use=self._spec.commercial_use,
@@ -115,7 +116,8 @@ class Kokoro:
         rate = min(_FASTEST, max(_SLOWEST, request.rate))
         phonemes = kokoro_voices.PHONEMIZER[language]
         try:
-            samples, sample_rate = self._kokoro.create(request.text, request.voice, speed=rate, lang=phonemes)
+            text = reading.written_out(request.text, request.language)
+            samples, sample_rate = self._kokoro.create(text, request.voice, speed=rate, lang=phonemes)
         except (ValueError, IndexError) as error:  # nothing in the text can be pronounced
             return EngineError(f"Kokoro cannot say this text: {error}")
         return Speech(np.asarray(samples, np.float32), int(sample_rate))

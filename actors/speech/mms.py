@@ -16,7 +16,7 @@ from actors.contracts.voices import Gender
 from actors.languages import lookup
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech.edges import trimmed
-from actors.speech.numbers import spelled
+from actors.speech.reading import text as reading
 from actors.speech.seeds import seed_of
 from actors.torch_share import keep_to_share
 
@@ -71,7 +71,7 @@ class Mms:
         return EngineInfo(
             name="mms",
             capability=Capability.SPEECH,
-            version="1",
+            version=f"1-{reading.VERSION}",
             model=identity(*self._specs.values()),
             licence="CC-BY-NC-4.0",
             commercial_use=False,
@@ -138,7 +138,9 @@ class Mms:
         if request.voice != _VOICE.id:
             return EngineError(f"MMS has no voice '{request.voice}'", code="invalid_request")
         try:
-            return self._say(spelled(request.text, tag), tag, min(_FASTEST, max(_SLOWEST, request.rate)))
+            return self._say(
+                reading.written_out(request.text, request.language), tag, min(_FASTEST, max(_SLOWEST, request.rate))
+            )
         except EngineError as error:
             return error
 

@@ -20,6 +20,7 @@ from actors.models import chosen_model, identity, loading, require_files, requir
 from actors.speech import pocket_languages
 from actors.speech.edges import trimmed
 from actors.speech.pocket_languages import LANGUAGES
+from actors.speech.reading import text as reading
 from actors.speech.seeds import seed_of
 from actors.torch_share import keep_to_share
 
@@ -112,7 +113,7 @@ class Pocket:
         return EngineInfo(
             name="pocket",
             capability=Capability.SPEECH,
-            version="1" if self._cloning else "1-open",
+            version=f"1-{reading.VERSION}" + ("" if self._cloning else "-open"),
             model=identity(self._own) if self._own else f"pocket-tts@{commits}",
             licence=f"{_LICENCE} AND MIT",
             needs=tuple(dict.fromkeys(spec for files in self._files.values() for spec in files.specs)),
@@ -180,7 +181,7 @@ class Pocket:
                 f"pocket-tts does not speak {request.language}; choose another speech engine or language",
                 code="unsupported_language",
             )
-        text = " ".join(request.text.split())
+        text = " ".join(reading.written_out(request.text, request.language).split())
         if not any(character.isalnum() for character in text):
             return EngineError("pocket-tts cannot say a text without words")
         try:

@@ -18,6 +18,7 @@ from actors.contracts.voices import Gender
 from actors.languages import lookup
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech.edges import trimmed
+from actors.speech.reading import text as reading
 from actors.speech.seeds import seed_of
 from actors.speech.voxcpm_decoder import Decoded, Prompt, VoxCpmDecoder, waveforms
 from actors.torch_share import keep_to_share
@@ -85,7 +86,7 @@ class VoxCpm:
         return EngineInfo(
             name="voxcpm",
             capability=Capability.SPEECH,
-            version=f"2-s{self._steps}",
+            version=f"2-{reading.VERSION}-s{self._steps}",
             model=identity(self._spec),
             licence=self._spec.licence,
             commercial_use=self._spec.commercial_use,
@@ -239,7 +240,7 @@ class VoxCpm:
 
 
 def _text_of(request: SpeechRequest) -> str:
-    return " ".join(request.text.split())
+    return " ".join(reading.written_out(request.text, request.language).split())
 
 
 def _refusal(request: SpeechRequest) -> EngineError | None:

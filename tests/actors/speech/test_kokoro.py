@@ -74,6 +74,8 @@ def test_the_rate_is_kept_to(engine: Kokoro, rate: float) -> None:
 @pytest.mark.models
 def test_numbers_are_spoken(engine: Kokoro) -> None:
     assert sounds(say(engine, replace(HELLO, text="1984"))) > 15
+    short, full = (say(engine, replace(HELLO, text=text)) for text in ("El 3/5/2024", "El tres de mayo de 2024"))
+    assert np.array_equal(short.samples, full.samples)
 
 
 @pytest.mark.models

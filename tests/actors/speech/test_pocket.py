@@ -65,6 +65,12 @@ def test_a_text_may_be_longer_than_the_library_says_at_once(engine: Pocket) -> N
 
 
 @pytest.mark.models
+def test_what_is_written_short_is_said_in_full(engine: Pocket) -> None:
+    short, full = engine.run([replace(HELLO, text="Son 21 km."), replace(HELLO, text="Son veintiún kilómetros.")])
+    assert np.array_equal(said(short).samples, said(full).samples)
+
+
+@pytest.mark.models
 def test_the_same_line_sounds_the_same_in_any_company(engine: Pocket) -> None:
     (alone,) = map(said, engine.run([HELLO]))
     _, together = map(said, engine.run([replace(HELLO, text="Otra cosa."), HELLO]))

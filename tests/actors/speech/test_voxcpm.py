@@ -52,6 +52,12 @@ def test_what_the_library_says_is_passed_on_without_its_silent_edges(engine: Vox
 
 
 @pytest.mark.models
+def test_what_is_written_short_is_said_in_full(engine: VoxCpm) -> None:
+    short, full = engine.run([replace(HELLO, text="son 21 km"), replace(HELLO, text="son veintiún kilómetros")])
+    assert np.array_equal(said(short).samples, said(full).samples)
+
+
+@pytest.mark.models
 def test_the_same_line_sounds_the_same_in_any_company(engine: VoxCpm) -> None:
     company = [replace(HELLO, text="otra cosa " * i) for i in (1, 2, 3)]
     (alone,) = map(said, engine.run([HELLO]))
