@@ -20,8 +20,8 @@ def results(tenant: str, name: str) -> str:
 def artefacts(tenant: str, source_uri: str, source_version: str) -> str:
     """Prefix of all that was made of one source.
 
-    Sources do not share, although artefacts are named by their content: what came from a source, voices included, goes
-    when the last job on it goes.
+    Sources do not share, although artefacts are named by their content: what came from a source goes when the last job
+    on it goes, voices included, except those that a series keeps.
     """
     return f"artefacts/{tenant}/{digest(source_uri, source_version)}"
 
@@ -34,6 +34,11 @@ def derived(tenant: str, job_id: str) -> str:
 def documents(tenant: str, job_id: str) -> str:
     """Prefix of a job's scripts as documents: they hold words that people have written."""
     return f"documents/{tenant}/{job_id}"
+
+
+def voice(tenant: str, voice_id: str) -> str:
+    """Prefix of the sounds of one person of a series: they outlive its sources, until it is forgotten."""
+    return f"voices/{tenant}/{voice_id}"
 
 
 def upload_of(blobs: BlobStore, tenant: str, source_uri: str) -> str | None:

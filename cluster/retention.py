@@ -13,6 +13,7 @@ from cluster.ledger.records import Job, JobStatus
 from cluster.removal import remove_job, sweep_removals
 from cluster.settings import Settings
 from cluster.uploads import sweep_uploads
+from cluster.voices import sweep_voices
 
 JOBS_AT_ONCE = 100
 _DAY_SECONDS = 24 * 3600.0
@@ -53,6 +54,7 @@ def sweep(ledger: Ledger, blobs: BlobStore, settings: Settings) -> Swept:
     removed = len(old) - len(failed)
     failed += sweep_removals(ledger, blobs)
     failed += sweep_uploads(ledger, blobs)
+    failed += sweep_voices(ledger, blobs)
     forgotten = ledger.forget_events(seconds, JOBS_AT_ONCE)
     unfinished = 0
     try:

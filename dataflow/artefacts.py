@@ -10,10 +10,12 @@ from actors.contracts.engine import EngineInfo
 from cluster import layout
 from cluster.keys import digest
 from dataflow.context import JobView
-from dataflow.records import Scene
+from dataflow.records import Casting, Scene
 
 FORMAT = 1
 """Part of every key; raised when an artefact's own format changes."""
+_SCRIPT_FORMAT = 2
+"""Of scripts alone: to join the scenes again costs next to nothing."""
 
 
 def _key(view: JobView, kind: str, suffix: str, *parts: object) -> str:
@@ -49,12 +51,13 @@ def scene_words(view: JobView, scene: Scene, transcriber: EngineInfo) -> str:
 
 def script(view: JobView, scenes: list[tuple[str, str]]) -> str:
     """The script of a source, made from the (voices, words) artefacts of its scenes."""
-    return _key(view, "script", "json", scenes, view.job.request.source_uri, view.job.request.source_version)
+    source = (view.job.request.source_uri, view.job.request.source_version)
+    return _key(view, "script", "json", scenes, *source, _SCRIPT_FORMAT)
 
 
-def casting(view: JobView, script_key: str, language: str, speech: EngineInfo) -> str:
-    """Which voice speaks for whom in one language."""
-    return _key(view, "casting", "json", script_key, language, speech.identity, view.options.clone_voices)
+def casting(view: JobView, script_key: str, language: str, speech: EngineInfo, cast: Casting) -> str:
+    """Which voice speaks for whom in one language; named by its content, since what a series knows decides it too."""
+    return _key(view, "casting", "json", script_key, language, speech.identity, cast)
 
 
 def own_voice(view: JobView, voice: str) -> str:

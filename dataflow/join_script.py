@@ -1,18 +1,20 @@
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from actors.diarization.linking import link
 from actors.languages import lookup
-from actors.voices.assignment import CastSpeaker, assign_voices
 from cluster.errors import DubflowError, ErrorCode
 from cluster.ledger.records import Failure, Output, Part, Stage, StageStatus
-from dataflow import artefacts, engines, own_voices
+from dataflow import artefacts, engines
 from dataflow.capacity import SPEECH, bulk_rows
+from dataflow.casting import Caster
 from dataflow.context import FlowContext, JobView
 from dataflow.lanes import BulkWindow
+from dataflow.own_voices import OwnVoices
 from dataflow.passages import cut_into_passages
-from dataflow.records import NOTHING_SAID, Casting, SceneList, SceneVoices, SceneWords, Script, to_json
+from dataflow.records import NOTHING_SAID, Casting, HeardScenes, SceneList, SceneVoices, SceneWords, Script, to_json
 from dataflow.schema import PassageRow, SceneRow
 from dataflow.script import AnalysedScene, SpeakerLabels, build_script
+from dataflow.series import SeriesPeople
 from dataflow.stage import FlowStage
 from dataflow.stored import Stored
 
@@ -31,6 +33,7 @@ class JoinScript(FlowStage[SceneRow]):
         self._analyser = engines.voice_analyser(context.plan)
         self._translator = engines.translator(context.plan)
         self._speakers = engines.speakers(context.plan)
+        self._people, self._own, self._caster = SeriesPeople(context), OwnVoices(context), Caster(context)
         self._window = BulkWindow(context.ledger, context.owner, Stage.SYNTHESIS, bulk_rows(context.plan, SPEECH))
 
     def process(self, row: SceneRow, view: JobView) -> Iterator[PassageRow]:
@@ -39,15 +42,20 @@ class JoinScript(FlowStage[SceneRow]):
             return
         with self.step(row.lease, Stage.GENDER_DETECTION):
             key, script = self._script(row, view)
-            own = self._own_voices(row, view, script)
+            scenes = self._heard_scenes(row, view)
+            met = self._people.meet(row.lease, view, key, script, scenes)
+            languages = [output.language for output in self._to_make(row)]
+            own = self._own.of(row.lease, view, script, scenes, met=met, languages=languages)
         for code, message in script.warnings:
             self.ledger.warn(row.lease, code, message)
         for output in self._to_make(row):
             failure = self._obstacle(script, output.language)
             if failure:
                 self.ledger.fail_output(row.lease, output.language, failure)
-            else:
-                yield from self._passages(row, view, output, key, script, own=own)
+                continue
+            with self.step(row.lease, Stage.VOICE_ASSIGNMENT, output.language):
+                casting = self._caster.cast(row.lease, view, output.language, script, met=met, own=own)
+            yield from self._passages(row, view, output, key, script, casting=casting)
 
     def _to_make(self, row: SceneRow) -> list[Output]:
         return [output for output in self.ledger.outputs(row.job_id) if not output.status.terminal]
@@ -90,26 +98,14 @@ class JoinScript(FlowStage[SceneRow]):
             for speaker, label in zip(speakers, own, strict=True)
         }
 
-    def _own_voices(self, row: SceneRow, view: JobView, script: Script) -> dict[str, str]:
-        """Speaker -> own voice, where that is wanted and an engine can; the job is told what is not."""
-        if not (view.options.clone_voices and script.utterances):
+    def _heard_scenes(self, row: SceneRow, view: JobView) -> HeardScenes:
+        """The scenes in which voices were told apart, by index, where it matters whose they are."""
+        if not (view.options.clone_voices or view.options.series):
             return {}
-        speaking = {output.language: self._speakers.of(output.language, cloned=True) for output in self._to_make(row)}
-        for language, engine in speaking.items():
-            if not engine.clones:
-                message = f"{engine.info.name} cannot clone voices; others were chosen for {language}"
-                self.ledger.warn(row.lease, "voice_not_cloned", message)
-        if not any(engine.clones for engine in speaking.values()):
-            return {}
-        scenes = self._scene_list(view).scenes
         parts = self.ledger.parts(row.job_id, Stage.DIARIZATION)
         heard = [self._stored.find(SceneVoices, _made(part)) for part in parts]
-        turns = {scene.index: one.turns for scene, one in zip(scenes, heard, strict=False) if one}
-        own = own_voices.keep(self.blobs, view, script, scenes, turns)
-        if left := sorted({utterance.speaker for utterance in script.utterances} - set(own)):
-            message = f"too little of {', '.join(left)} is heard alone to clone their voices; others were chosen"
-            self.ledger.warn(row.lease, "voice_not_cloned", message)
-        return own
+        scenes = self._scene_list(view).scenes
+        return {scene.index: (scene, voices) for scene, voices in zip(scenes, heard, strict=False) if voices}
 
     def _scene_list(self, view: JobView) -> SceneList:
         key = artefacts.scene_list(view, self._activity.info, self.context.settings.max_scene_seconds)
@@ -134,21 +130,12 @@ class JoinScript(FlowStage[SceneRow]):
         return Failure(ErrorCode.UNSUPPORTED_LANGUAGE, message, Stage.TRANSLATION)
 
     def _passages(
-        self, row: SceneRow, view: JobView, output: Output, script_key: str, script: Script, *, own: Mapping[str, str]
+        self, row: SceneRow, view: JobView, output: Output, script_key: str, script: Script, *, casting: Casting
     ) -> Iterator[PassageRow]:
         language = output.language
-        with self.step(row.lease, Stage.VOICE_ASSIGNMENT, language):
-            engine = self._speakers.of(language, cloned=view.options.clone_voices)
-            casting_key = artefacts.casting(view, script_key, language, engine.info)
-            own = own if engine.clones else {}
-            others = [speaker for speaker in script.speakers if speaker.id not in own]
-            offers = engine.voices(language)
-            cast = assign_voices([CastSpeaker(one.id, one.seconds, one.traits) for one in others], offers)
-            self.blobs.put_bytes(casting_key, to_json(Casting({**cast, **own})))
-        for accent in sorted({offer.accent for offer in offers if offer.accent and offer.id in cast.values()}):
-            few = "no voice" if all(offer.accent for offer in offers) else "too few voices"
-            message = f"{engine.info.name} has {few} for {language}; lines are read with the sounds of {accent}"
-            self.ledger.warn(row.lease, "foreign_accent", message)
+        engine = self._speakers.of(language, cloned=view.options.clone_voices)
+        casting_key = artefacts.casting(view, script_key, language, engine.info, casting)
+        self.blobs.put_bytes(casting_key, to_json(casting))
         passages = cut_into_passages(script.utterances)
         for stage in (Stage.TRANSLATION, Stage.SYNTHESIS):
             self.ledger.expect(row.lease, stage, language, len(passages))

@@ -1,6 +1,7 @@
 """What the stages hand on: frozen, typed, JSON in the blob store. Times are seconds on the source's own clock."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter
 from actors.contracts.audio import Span
 from actors.contracts.diarization import SceneSpeaker, Turn
 from actors.contracts.transcription import Word
-from actors.contracts.voices import VoiceTraits
+from actors.contracts.voices import Gender, VoiceTraits
 
 RecordT = TypeVar("RecordT")
 
@@ -59,6 +60,8 @@ class JobOptions:
         end: Dub up to here; None is the end.
         clone_voices: Speak with the speakers' own voices. Whoever sets it states that the speakers agree; the job keeps
             that statement.
+        series: Name of the series that the source is of: its people keep their voices in all its sources. Empty for
+            a source that stands alone.
     """
 
     profile: str = "lite"
@@ -69,6 +72,7 @@ class JobOptions:
     start: float = 0.0
     end: float | None = None
     clone_voices: bool = False
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,10 @@ class SceneVoices:
     voices: tuple[SceneVoice, ...]
 
 
+HeardScenes = Mapping[int, tuple[Scene, SceneVoices]]
+"""The scenes of a source in which voices were told apart, by index."""
+
+
 @dataclass(frozen=True, slots=True)
 class SceneWords:
     """What is said in one scene; `dropped` is speech whose text was taken for invented."""
@@ -152,12 +160,14 @@ class Speaker:
         traits: How the person sounds.
         seconds: How long the person speaks.
         lufs: Loudness of the person's speech, None where it could not be measured.
+        heard: (index of a scene, number of the speaker in it) of all that was taken for this person.
     """
 
     id: str
     traits: VoiceTraits
     seconds: float
     lufs: float | None
+    heard: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +213,33 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a series knows of a speaker.
+
+    Attributes:
+        library: The name of the person within the series: `V1`, ...
+        name: Given by people; empty where none was.
+        gender: Over the whole series.
+    """
+
+    library: str
+    name: str
+    gender: Gender
+
+
+@dataclass(frozen=True, slots=True)
 class Casting:
-    """Who is spoken by which voice in one language."""
+    """Who is spoken by which voice in one language.
+
+    Attributes:
+        voices: By speaker.
+        references: Blob of the sound that a cloned voice is made from, by voice.
+        known: By speaker, where it is a person of a series.
+    """
 
     voices: dict[str, str]
+    references: dict[str, str] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

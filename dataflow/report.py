@@ -13,7 +13,7 @@ from cluster.keys import digest
 from cluster.ledger.records import Job, JobRequest, StageState
 from dataflow.budget import budgets
 from dataflow.naming import file_name
-from dataflow.records import Casting, DubbedLine, PlacedTake, Script, Timeline, Utterance
+from dataflow.records import Casting, DubbedLine, PlacedTake, Script, Speaker, Timeline, Utterance
 from dataflow.wording import Wording
 
 FORMAT = "dubflow.script/1"
@@ -49,10 +49,7 @@ def script_document(
         "revision": wording.edits.revision,
         "request": request_digest(request),
         "engines": dict(engines),
-        "speakers": [
-            {"id": speaker.id, "gender": speaker.traits.gender.value, "voice": casting.voices.get(speaker.id, "")}
-            for speaker in script.speakers
-        ],
+        "speakers": [_speaker(speaker, casting) for speaker in script.speakers],
         "utterances": [
             {
                 **_utterance(utterance, placed.get(utterance.id), timeline.flags.get(utterance.id, ()), lines),
@@ -63,6 +60,15 @@ def script_document(
         ],
         "report": dict(report),
     }
+
+
+def _speaker(speaker: Speaker, casting: Casting) -> dict[str, Any]:
+    voice = casting.voices.get(speaker.id, "")
+    known = casting.known.get(speaker.id)
+    if known is None:
+        return {"id": speaker.id, "gender": speaker.traits.gender.value, "voice": voice}
+    person = {"library": known.library, "name": known.name}
+    return {"id": speaker.id, "gender": known.gender.value, "voice": voice, **person}
 
 
 def _utterance(

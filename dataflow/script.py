@@ -222,7 +222,8 @@ def _speakers(
     heard = defaultdict(list)
     for scene in scenes:
         for voice in scene.voices.voices if scene.voices else ():
-            heard[labels.get((scene.index, voice.speaker.speaker), UNKNOWN_SPEAKER)].append(voice)
+            place = (scene.index, voice.speaker.speaker)
+            heard[labels.get(place, UNKNOWN_SPEAKER)].append((place, voice))
     seconds: dict[str, float] = defaultdict(float)
     for utterance in utterances:
         seconds[utterance.speaker] += utterance.span.seconds
@@ -231,12 +232,13 @@ def _speakers(
 
 def _speaker(
     name: str,
-    voices: Sequence[SceneVoice],
+    heard: Sequence[tuple[tuple[int, int], SceneVoice]],
     seconds: float,
     combine_traits: Callable[[tuple[VoiceTraits, ...]], VoiceTraits],
 ) -> Speaker:
-    if not voices:
+    if not heard:
         return Speaker(name, UNHEARD, seconds, None)
+    places, voices = zip(*heard, strict=True)
     level = combine(voice.level for voice in voices)
     traits = combine_traits(tuple(voice.traits for voice in voices))
-    return Speaker(name, traits, seconds, lufs(level.power) if level.blocks else None)
+    return Speaker(name, traits, seconds, lufs(level.power) if level.blocks else None, places)

@@ -3,6 +3,7 @@ from typing import TypeVar
 
 from actors.contracts.audio import Clip
 from cluster.blobs.contract import BlobStore
+from cluster.errors import DubflowError, ErrorCode
 from dataflow import flac
 from dataflow.records import Casting, Script, from_json
 
@@ -27,8 +28,21 @@ class Stored:
         return self.get(kind, key) if key and self._blobs.exists(key) else None
 
     def _reference(self, key: str) -> Clip | None:
-        """How a speaker sounds; None without a key."""
-        return Clip(*flac.decode(self._blobs.get_bytes(key))) if key else None
+        """How a speaker sounds; None without a key.
+
+        Raises:
+            DubflowError: `storage_failed`, so that the job's next attempt casts anew, where a person was forgotten.
+        """
+        if not key:
+            return None
+        try:
+            sound = self._blobs.get_bytes(key)
+        except DubflowError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+            message = "a voice that lines were to be spoken with was forgotten in the meantime"
+            raise DubflowError(ErrorCode.STORAGE_FAILED, message) from error
+        return Clip(*flac.decode(sound))
 
     def _script(self, key: str) -> Script:
         return self.get(Script, key)

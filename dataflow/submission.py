@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.blobs.contract import BlobStore
 from cluster.blobs.store import open_blobs
+from cluster.consent import CONSENT
 from cluster.errors import DubflowError, ErrorCode
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import Job, JobRequest, JobStatus
@@ -81,6 +82,7 @@ def submit(one: Input, wanted: Wanted, ledger: Ledger, settings: Settings, batch
         source_language=wanted.source_language,
         options=to_plain(wanted.options),
         batch=batch,
+        consent=CONSENT if wanted.options.clone_voices else None,
     )
     known = ledger.find(request)
     in_work = known is not None and known.status is not JobStatus.COMPLETED

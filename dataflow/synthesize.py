@@ -1,15 +1,15 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from actors.contracts.audio import Clip, Span
 from actors.contracts.engine import EngineError
 from actors.contracts.speech import Speech, SpeechRequest, Synthesizer
 from cluster.ledger.records import PartId, Stage
-from dataflow import artefacts, engines, flac, own_voices, timing
+from dataflow import artefacts, engines, flac, timing
 from dataflow.context import FlowContext, JobView
 from dataflow.engine_host import EngineHost
 from dataflow.metering import TruePeakMeter, measure, warm_up
-from dataflow.records import DubbedLine, PassageLines, PassageTakes, Take, Utterance, to_json
+from dataflow.records import Casting, DubbedLine, PassageLines, PassageTakes, Take, Utterance, to_json
 from dataflow.schema import PassageRow
 from dataflow.stage import FlowStage
 from dataflow.stored import Stored
@@ -67,15 +67,18 @@ class Synthesize(FlowStage[PassageRow]):
     def process(self, row: PassageRow, view: JobView) -> Iterator[PassageRow]:
         """Speak one passage, and mark the row that completes its language."""
         engine = self._speakers.of(row.language, cloned=view.options.clone_voices)
-        studio = self._studios[engine.info.name]
-        orders = self._orders(row)
+        studio, casting = self._studios[engine.info.name], self._stored.casting(row.casting_key)
+        orders = self._orders(row, casting)
         key = artefacts.passage_takes(view, orders, engine.info)
         part = PartId(Stage.SYNTHESIS, row.index, row.language)
-        closes = self.parts.run(row.lease, part, key, lambda: to_json(PassageTakes(studio.takes(view, orders))))
-        yield replace(row, closes=closes)
 
-    def _orders(self, row: PassageRow) -> list[_Order]:
-        script, voices = self._stored.script(row.script_key), self._stored.casting(row.casting_key).voices
+        def speak() -> bytes:
+            return to_json(PassageTakes(studio.takes(view, orders, casting.references)))
+
+        yield replace(row, closes=self.parts.run(row.lease, part, key, speak))
+
+    def _orders(self, row: PassageRow, casting: Casting) -> list[_Order]:
+        script, voices = self._stored.script(row.script_key), casting.voices
         lines = self._stored.find(PassageLines, row.lines_key)
         machine = {line.utterance_id: line for line in lines.lines} if lines else {}
         spoken = Wording(machine, edits_of(self.ledger, row.job_id, row.language, row.revision)).lines
@@ -103,27 +106,26 @@ class _Studio:
             cost=lambda request: len(request.text),
         )
 
-    def takes(self, view: JobView, orders: Sequence[_Order]) -> tuple[Take, ...]:
+    def takes(self, view: JobView, orders: Sequence[_Order], references: Mapping[str, str]) -> tuple[Take, ...]:
         """The takes of a passage; those that exist already are not spoken again."""
         keys = {order.utterance.id: artefacts.take(view, order, self._info) for order in orders}
         takes = {order.utterance.id: self._stored.find(Take, keys[order.utterance.id]) for order in orders}
         missing = [order for order in orders if takes[order.utterance.id] is None]
-        for order, take in zip(missing, self._speak(view, missing), strict=True):
+        for order, take in zip(missing, self._speak(view, missing, references), strict=True):
             if take is not None:
                 self._blobs.put_bytes(keys[order.utterance.id], to_json(take))
             takes[order.utterance.id] = take
         return tuple(take for take in takes.values() if take is not None)
 
-    def _speak(self, view: JobView, orders: Sequence[_Order]) -> list[Take | None]:
+    def _speak(self, view: JobView, orders: Sequence[_Order], references: Mapping[str, str]) -> list[Take | None]:
         """First at the voice's natural rate; then again where lines need their shorter texts, or other rates."""
-        readings = self._first(view, orders)
+        readings = self._first(orders, references)
         for change in (_shorter, self._in_time):
             readings = self._again(readings, change)
         return [None if reading is None else self._keep(view, reading) for reading in readings]
 
-    def _first(self, view: JobView, orders: Sequence[_Order]) -> list[_Reading | None]:
-        references = [self._stored.reference(own_voices.reference_key(view, order.voice)) for order in orders]
-        requests = [order.request(reference) for order, reference in zip(orders, references, strict=True)]
+    def _first(self, orders: Sequence[_Order], references: Mapping[str, str]) -> list[_Reading | None]:
+        requests = [order.request(self._stored.reference(references.get(order.voice, ""))) for order in orders]
         speeches = self._engine.ask_all(requests)
         if speeches and all(isinstance(speech, EngineError) for speech in speeches):
             raise next(speech for speech in speeches if isinstance(speech, EngineError))

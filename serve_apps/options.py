@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, NonNegativeFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    NonNegativeFloat,
+    model_validator,
+)
+
+from cluster.errors import DubflowError
+from cluster.series import MOST_CHARACTERS, parse_series
 
 MAX_SPEAKERS = 50
 MAX_TERMS = 1000
@@ -12,6 +24,16 @@ _MAX_URL = 2000
 Speakers = Annotated[int, Field(ge=1, le=MAX_SPEAKERS)]
 Term = Annotated[str, Field(min_length=1, max_length=200)]
 WebhookUrl = Annotated[HttpUrl, Field(max_length=_MAX_URL)]
+
+
+def _series(text: str) -> str:
+    try:
+        return parse_series(text) if text.strip() else ""
+    except DubflowError as error:
+        raise ValueError(error.message) from error
+
+
+SeriesName = Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_series)]
 
 
 def _pairs(glossary: Any) -> Any:
@@ -53,6 +75,10 @@ class JobOptions(BaseModel):
     """Speak with the speakers' own voices, where the service's engine can. By setting it you state that they agree; the
     job keeps that statement."""
 
+    series: SeriesName = ""
+    """The series that the source is of: in all its sources the same person keeps the same voices. What is known of the
+    people is kept until you forget them, also when jobs are deleted: see `GET /voices`."""
+
     profile: str | None = None
     """Accepted for the sake of scripts and ignored: the service has one choice of engines."""
 
@@ -77,6 +103,6 @@ class JobOptions(BaseModel):
 
 
 FLOW_OPTIONS = frozenset(
-    {"min_speakers", "max_speakers", "glossary", "keep_background", "start", "end", "clone_voices"}
+    {"min_speakers", "max_speakers", "glossary", "keep_background", "start", "end", "clone_voices", "series"}
 )
 """The options that decide the result; all others are about the job."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cluster import layout
 from cluster.accounts.quotas import admission
+from cluster.consent import CONSENT
 from cluster.keys import digest
 from cluster.ledger.records import Job, JobRequest, JobStatus
 from cluster.sources import SourceRef
@@ -58,6 +59,8 @@ def submit(services: Services, caller: Caller, order: Order) -> Job:
         user_id=order.user_id,
         webhook_url=_webhook(services, order.options),
         review=order.options.review,
+        key_id=caller.key_id or "",
+        consent=CONSENT if order.options.clone_voices else None,
     )
     asked = admission(caller.tenant, caller.limits)
     job = services.ledger.submit(request, admission=asked)

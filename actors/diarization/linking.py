@@ -14,7 +14,7 @@ _APART = 1e12
 _REAL = 1e5
 """Distances beyond this come from `_APART` or from an empty voiceprint."""
 
-_ENOUGH_SECONDS = 5.0
+ENOUGH_SECONDS = 5.0
 """Less speech than this says too little about a voice to join or to separate people by its sound."""
 
 Labels = tuple[tuple[int, ...], ...]
@@ -52,7 +52,7 @@ class _Node:
 
     @property
     def is_clear(self) -> bool:
-        return bool(self.speaker.voiceprint) and self.speaker.seconds >= _ENOUGH_SECONDS
+        return bool(self.speaker.voiceprint) and self.speaker.seconds >= ENOUGH_SECONDS
 
 
 _People = list[list[int]]

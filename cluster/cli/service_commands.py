@@ -40,6 +40,7 @@ def submit(
     clone_voices: Annotated[
         bool, typer.Option("--clone-voices", help="Keep the speakers' voices; they agree.")
     ] = False,
+    series: Annotated[str, typer.Option(help="Its people keep their voices.", metavar="NAME")] = "",
     review: Annotated[bool, typer.Option("--review", help="Wait for a person before anything is spoken.")] = False,
     webhook: Annotated[str | None, typer.Option(help="Whom to tell of the job's end.", metavar="URL")] = None,
     watch_it: Annotated[bool, typer.Option("--watch", help="Stay until the job has ended.")] = False,
@@ -52,6 +53,7 @@ def submit(
         "max_speakers": max_speakers,
         "keep_background": keep_background,
         "clone_voices": clone_voices,
+        "series": series or None,
     }
     order = {
         "source_language": source_language,

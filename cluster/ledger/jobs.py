@@ -191,6 +191,7 @@ def _columns(request: JobRequest) -> dict[str, Any]:
         "name": request.name or None,
         "user_id": request.user_id or None,
         "webhook_url": request.webhook_url or None,
+        "key_id": request.key_id or None,
     }
     _require_storable(*request.target_languages, *(text for text in values.values() if text is not None))
     return {
@@ -199,6 +200,7 @@ def _columns(request: JobRequest) -> dict[str, Any]:
         "target_languages": to_json(request.target_languages),
         "options": to_json(request.options),
         "review": Review.WANTED.value if request.review else None,
+        "consent": request.consent,
     }
 
 

@@ -10,6 +10,7 @@ from cluster.ledger.experience import Experience
 from cluster.ledger.flows import Flows
 from cluster.ledger.jobs import Jobs
 from cluster.ledger.languages import Languages
+from cluster.ledger.library import Library
 from cluster.ledger.media_usage import MediaUsage
 from cluster.ledger.outputs import Outputs
 from cluster.ledger.parts import Parts
@@ -19,6 +20,7 @@ from cluster.ledger.retention import Retention
 from cluster.ledger.schema import require_current
 from cluster.ledger.timeline import Timelines
 from cluster.ledger.uploads import Uploads
+from cluster.ledger.voices import Voices
 
 
 class Ledger(
@@ -38,12 +40,15 @@ class Ledger(
     Removals,
     Retention,
     Deliveries,
+    Library,
+    Voices,
 ):
     """Jobs, leases, stages, parts, outputs and events.
 
     Each base class is one side of it: what doors do (Jobs, Edits, Uploads), who works on what (Claims, with Leases;
     Flows; Duties), what workers report (Parts, Outputs, MediaUsage), what has to go (Retention, Removals), who is
-    told of a job's end (Deliveries), and what anybody reads (Queries, Experience, Timelines, Languages).
+    told of a job's end (Deliveries), the people of series (Library, Voices), and what anybody reads (Queries,
+    Experience, Timelines, Languages).
 
     A ledger may be used from any thread; pickled it opens its own connections in the process that gets it, without
     looking at the schema again.

@@ -127,6 +127,9 @@ class JobRequest:
         user_id: Whom of the tenant's people it is for.
         webhook_url: Who is told of the job's end.
         review: Wait for a person before anything is spoken.
+        key_id: API key of who asks, where it took one.
+        consent: Version of the words (`cluster.consent`) under which they state that the speakers may be cloned; None
+            where they do not.
     """
 
     source_uri: str
@@ -143,6 +146,8 @@ class JobRequest:
     user_id: str = ""
     webhook_url: str = ""
     review: bool = False
+    key_id: str = ""
+    consent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

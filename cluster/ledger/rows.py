@@ -133,6 +133,8 @@ def _request_of(row: RowMapping) -> JobRequest:
         user_id=row["user_id"] or "",
         webhook_url=row["webhook_url"] or "",
         review=row["review"] is not None,
+        key_id=row["key_id"] or "",
+        consent=row["consent"],
     )
 
 

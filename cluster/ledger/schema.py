@@ -11,7 +11,7 @@ from cluster.ledger.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; versions are numbers of equal length, so newer ones compare as greater."""
 
 _MIGRATION_LOCK = 0x64756266  # any number that everybody takes, here the letters "dubf"

@@ -78,6 +78,8 @@ jobs = Table(
     Column("webhook_url", Text, comment="who is told of the job's end"),
     Column("review", String(16), comment="wanted: pause before speech; given: go on"),
     Column("media_seconds", Double, comment="decoded length of the source"),
+    Column("key_id", String(32), comment="API key that asked for it"),
+    Column("consent", Integer, comment="wording under which cloning was consented to"),
     sqlite_autoincrement=True,
 )
 
@@ -337,4 +339,74 @@ removals = Table(
     Column("destination", Text, nullable=False),
     Column("done_at", Double, comment="when all its files had been removed once"),
     Column("created_at", Double, nullable=False, index=True),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("last_number", Integer, nullable=False, comment="of its voices; none is given twice"),
+)
+
+Index("ix_series_tenant_name", series.c.tenant, series.c.name, unique=True)
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("series_id", String(32), ForeignKey("series.id"), nullable=False, index=True),
+    Column("label", String(16), nullable=False, comment="within the series: V1, V2, ..."),
+    Column("engine", Text, nullable=False, comment="identity of the diarizer whose voiceprint it is"),
+    Column("voiceprint", Text, nullable=False, comment="JSON list"),
+    Column("seconds", Double, nullable=False, comment="of speech behind the voiceprint, up to its cap"),
+    Column("traits", Text, nullable=False, comment="JSON object: how it sounds, over the whole series"),
+    Column("name", Text, comment="given by a person"),
+    Column("gender", String(16), comment="given by a person"),
+    Column("reference", String(64), comment="names the sound that it is cloned from"),
+    Column("created_at", Double, nullable=False),
+    Column("met_at", Double, nullable=False, comment="when a source last had it"),
+    Column("forgotten_at", Double, comment="since when it is gone for everybody"),
+    Column("cleared_at", Double, comment="when its files had been removed once"),
+    sqlite_autoincrement=True,
+)
+
+Index("ix_voices_tenant_number", voices.c.tenant, voices.c.number)
+
+
+def _voice_reference() -> "Column[str]":
+    return Column("voice_id", String(32), ForeignKey("voices.id", ondelete="CASCADE"), primary_key=True)
+
+
+voice_castings = Table(
+    "voice_castings",
+    metadata,
+    _voice_reference(),
+    Column("language", Text, primary_key=True),
+    Column("engine", Text, primary_key=True, comment="whose voice it is; empty where a person chose it"),
+    Column("voice", Text, nullable=False),
+)
+
+voice_consents = Table(
+    "voice_consents",
+    metadata,
+    _voice_reference(),
+    Column("job_id", String(32), primary_key=True, comment="for which it was stated; it may be gone"),
+    Column("tenant", Text, nullable=False),
+    Column("key_id", String(32), comment="API key of who stated it"),
+    Column("wording", Integer, nullable=False, comment="version of the words that were agreed to"),
+    Column("stated_at", Double, nullable=False),
+)
+
+appearances = Table(
+    "appearances",
+    metadata,
+    _job_reference(),
+    Column("speaker", String(32), primary_key=True, comment="of the script"),
+    Column("script", Text, nullable=False, comment="its key"),
+    Column("voice_id", String(32), nullable=False, index=True, comment="empty: nobody of the series; may be gone"),
+    sqlite_with_rowid=False,
 )

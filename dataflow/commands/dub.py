@@ -13,6 +13,7 @@ from cluster.errors import DubflowError, ErrorCode
 from cluster.languages import parse_language, parse_languages
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.schema import upgrade
+from cluster.series import parse_series
 from cluster.settings import Profile, Settings
 from dataflow.glossary import read_glossary
 from dataflow.inputs import expand
@@ -47,6 +48,7 @@ def dub(
     clone_voices: Annotated[
         bool, typer.Option("--clone-voices", help="Keep the speakers' own voices; by this you state that they agree.")
     ] = False,
+    series: Annotated[str, typer.Option(help="Of this series: its people keep their voices.", metavar="NAME")] = "",
     start: Annotated[str, typer.Option(help="Dub from here: seconds or H:MM:SS.", metavar="T")] = "0",
     end: Annotated[str | None, typer.Option(help="Dub up to here.", metavar="T")] = None,
     overwrite: Annotated[bool, typer.Option("-y", help="Overwrite results that exist.")] = False,
@@ -71,6 +73,7 @@ def dub(
             glossary=read_glossary(glossary) if glossary else (),
             keep_background=keep_background,
             clone_voices=clone_voices,
+            series=parse_series(series) if series else "",
             start=parse_timecode(start),
             end=parse_timecode(end) if end is not None else None,
         ),

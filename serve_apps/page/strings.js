@@ -344,6 +344,8 @@ export const strings = {
       internal: "The service made a mistake.",
       decode_errors: "Damaged stretches of the sound were replaced by silence.",
       voice_not_cloned: "A speaker's own voice could not be kept; another one speaks instead.",
+      voices_not_recognised: "People of the series could not be recognised; the voices may be others than in its other videos.",
+      voice_not_offered: "A voice that was chosen for somebody does not exist in this language; another one speaks instead.",
       foreign_accent: "There is no voice for this language; another one reads it with its own sounds.",
     },
   },

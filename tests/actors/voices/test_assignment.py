@@ -105,3 +105,41 @@ def test_the_embedded_synthesizer_has_enough_voices_for_a_panel() -> None:
     gender_of = {one.id: one.gender for one in offers}
     assert len(set(voices.values())) == 12
     assert all(gender_of[voices[one.id]] is one.traits.gender for one in speakers)
+
+
+@given(speakers=SPEAKERS, offers=OFFERS, data=st.data())
+def test_who_has_a_voice_keeps_it_and_others_get_it_only_when_there_is_no_other(
+    speakers: list[CastSpeaker], offers: list[VoiceOffer], data: st.DataObject
+) -> None:
+    names = [one.id for one in offers]
+    fixed = data.draw(st.dictionaries(st.sampled_from([one.id for one in speakers] or ["x"]), st.sampled_from(names)))
+    voices = assign_voices(speakers, offers, fixed)
+    assert {name: voices[name] for name in fixed} == fixed
+    assert set(voices) == {one.id for one in speakers} | set(fixed)
+    others = [voices[one.id] for one in speakers if one.id not in fixed]
+    free = set(names) - set(fixed.values())
+    assert len(set(others) & free) == min(len(others), len(free))
+
+
+@given(speakers=SPEAKERS, offers=OFFERS, data=st.data())
+def test_what_is_used_elsewhere_changes_no_ones_gender(
+    speakers: list[CastSpeaker], offers: list[VoiceOffer], data: st.DataObject
+) -> None:
+    elsewhere = data.draw(st.lists(st.sampled_from([one.id for one in offers])))
+    gender_of = {one.id: one.gender for one in offers}
+    fitting = [
+        sum(gender_of[voices[one.id]] is one.traits.gender for one in speakers)
+        for voices in (assign_voices(speakers, offers), assign_voices(speakers, offers, elsewhere=elsewhere))
+    ]
+    assert fitting[0] == fitting[1]
+
+
+def test_of_voices_that_fit_equally_the_one_least_used_elsewhere_is_taken() -> None:
+    offers = [offer("a", Gender.MALE), offer("b", Gender.MALE), offer("c", Gender.FEMALE), offer("d", Gender.MALE)]
+    man = speaker("man", Gender.MALE)
+    assert assign_voices([man], offers) == {"man": "a"}
+    assert assign_voices([man], offers, elsewhere=["a"]) == {"man": "b"}
+    assert assign_voices([man], offers, elsewhere=["a", "b", "d", "a", "b"]) == {"man": "d"}
+    assert assign_voices([man], offers, {"other": "b"}, ["a"]) == {"other": "b", "man": "d"}
+    accented = VoiceOffer("e", Gender.MALE, accent="en-US")
+    assert assign_voices([man], [offers[0], accented], elsewhere=["a"]) == {"man": "a"}

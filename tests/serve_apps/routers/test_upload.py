@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cluster.blobs.store import open_blobs
+from cluster.consent import CONSENT
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import SupportedLanguage
 from cluster.settings import Settings
@@ -89,6 +90,7 @@ def test_options_reach_the_job(client: TestClient, settings: Settings) -> None:
         "glossary": {"flow": "flujo"},
         "start": 1.5,
         "end": 9,
+        "series": " Life  on  Mars ",
         "profile": "gpu",
         "review": True,
         "webhook_url": "https://example.org/hook",
@@ -105,7 +107,9 @@ def test_options_reach_the_job(client: TestClient, settings: Settings) -> None:
         "glossary": [["flow", "flujo"]],
         "start": 1.5,
         "end": 9.0,
+        "series": "Life on Mars",
     }
+    assert request.consent == CONSENT
     assert request.review
     assert request.webhook_url == "https://example.org/hook"
 
