@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from cluster.errors import DubflowError, ErrorCode
 
@@ -84,26 +85,64 @@ PUBLISHING = Load(0.0, 0.0, 120.0)
 """Mixing, encoding and subtitles of an hour of source, for each target language."""
 
 
-def loads(measured: Path | None) -> Mapping[str, Load]:
+_RECORD = "dubflow.gpu-benchmark/1"
+"""What `benchmarks/gpu` writes."""
+
+
+def loads(*measured: Path | None) -> Mapping[str, Load]:
     """Engine by `capability.name`: what was measured, where a file says so, else the estimates.
 
+    Args:
+        measured: Files of `benchmarks/gpu`, or objects of engines; of several that tell of an engine, the last counts.
+
     Raises:
-        DubflowError: `invalid_request` for a file that is not what `benchmarks` write.
+        DubflowError: `invalid_request` for a file that is neither, or whose figures tell nothing about a GPU.
     """
-    if measured is None:
-        return ESTIMATES
+    known = dict(ESTIMATES)
+    for file in measured:
+        if file is not None:
+            known |= _read(file)
+    return known
+
+
+def _read(file: Path) -> Mapping[str, Load]:
     try:
-        entries = json.loads(measured.read_text(encoding="utf-8"))
-        own = {
-            engine: replace(
-                ESTIMATES.get(engine, Load(0.0, 0.0, 0.0)), **{**figures, "origin": f"measured, {measured.name}"}
-            )
-            for engine, figures in entries.items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        entries = json.loads(file.read_text(encoding="utf-8"))
+        origin = f"measured, {file.name}"
+        if entries.get("format") == _RECORD:
+            return {engine: _replaced(engine, **figures) for engine, figures in _figures(entries, origin).items()}
+        return {engine: _replaced(engine, **{**figures, "origin": origin}) for engine, figures in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise DubflowError(
             ErrorCode.INVALID_REQUEST,
-            f"the loads in {measured} cannot be read ({error}); write an object of engines, each with memory_gb, "
-            "gpu_seconds or cpu_seconds",
+            f"the loads in {file} cannot be read ({error}); give it what benchmarks/gpu writes, or an object of "
+            "engines, each with memory_gb, gpu_seconds or cpu_seconds",
         ) from error
-    return {**ESTIMATES, **own}
+
+
+def _replaced(engine: str, **figures: Any) -> Load:
+    return replace(ESTIMATES.get(engine, Load(0.0, 0.0, 0.0)), **figures)
+
+
+def _figures(record: Mapping[str, Any], origin: str) -> dict[str, dict[str, Any]]:
+    """What a benchmark says of each engine, its seconds converted from those of its GPU."""
+    if record["tiny"]:
+        raise ValueError("they are of toy models, which measure nothing")
+    kind = _kind(record["device"], record["memory_gb"])
+    if kind is None:
+        raise ValueError(f"the speed of the device '{record['device']}' is not known")
+    return {
+        engine: {
+            **{name: value for name, value in figures.items() if name != "library"},
+            "gpu_seconds": figures["gpu_seconds"] * kind.speed,
+            "origin": f"{origin}, with {figures['library']}",
+        }
+        for engine, figures in record["loads"].items()
+    }
+
+
+def _kind(device: str, memory_gb: float) -> GpuKind | None:
+    """The kind that a device's own name means: `NVIDIA A100-SXM4-80GB`; of two with one name, the nearest in memory."""
+    words = device.upper().replace("-", " ").replace("RTX ", "RTX").split()
+    named = [gpu for gpu in GPUS.values() if gpu.name.partition("-")[0].upper() in words]
+    return min(named, key=lambda gpu: abs(gpu.memory_gb - memory_gb), default=None)

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from math import ceil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,10 @@ def plan(
         int | None, typer.Option(min=1, help="Processors; else this machine's, or as many as the GPUs need.")
     ] = None,
     price: Annotated[float | None, typer.Option(min=0.0, help="Of one GPU for an hour.")] = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option("--measured", exists=True, dir_okay=False, help="Figures of benchmarks/gpu; may be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Print where the pools run, how many hours they dub in an hour, what holds them back, and the cost."""
@@ -42,7 +47,7 @@ def plan(
         raise DubflowError(ErrorCode.INVALID_REQUEST, "--price is that of a GPU; say which with --gpus")
     expected = forecast(
         engines_of(chosen),
-        loads(settings.engine_loads),
+        loads(settings.engine_loads, *(measured or ())),
         kinds,
         len(languages),
         cpus or (None if kinds else cpu_count()),
@@ -86,7 +91,7 @@ def _print(expected: Forecast, hours: float, gpus: int, price: float | None, lan
         out.print(f"{expected.rate / gpus:,.1f} hours dubbed per GPU-hour; {gpu_hours:,.1f} GPU-hours{cost}")
     if not expected.measured:
         out.print(
-            "estimates are published speeds, not this cluster's: measure with benchmarks/gpu, then set engine_loads"
+            "estimates are published speeds, not this cluster's: measure with benchmarks/gpu, then give --measured"
         )
 
 

@@ -90,3 +90,45 @@ def test_a_file_of_loads_that_is_none_is_told_so(tmp_path: Path, text: str) -> N
     file.write_text(text)
     with pytest.raises(DubflowError, match=r"loads\.json"):
         loads(file)
+
+
+def record(**more: object) -> str:
+    figures = {"library": "torch", "gpu_seconds": 8.0, "memory_gb": 20.5}
+    plain = {"format": "dubflow.gpu-benchmark/1", "tiny": False, "device": "NVIDIA H200", "memory_gb": 150.0}
+    return json.dumps({**plain, "loads": {"translation.vllm": figures}, **more})
+
+
+@pytest.mark.parametrize(
+    ("device", "memory", "speed"),
+    [
+        ("NVIDIA H200", 150.0, 1.0),
+        ("NVIDIA H100 80GB HBM3", 85.0, 0.85),
+        ("NVIDIA A100-SXM4-40GB", 42.0, 0.5),
+        ("NVIDIA GeForce RTX 4090", 25.4, 0.45),
+        ("NVIDIA L4", 23.7, 0.18),
+        ("Tesla T4", 15.8, 0.1),
+    ],
+)
+def test_benchmarks_of_any_known_gpu_are_converted(tmp_path: Path, device: str, memory: float, speed: float) -> None:
+    file = tmp_path / "whole.json"
+    file.write_text(record(device=device, memory_gb=memory))
+    load = loads(file)["translation.vllm"]
+    assert load.gpu_seconds == pytest.approx(8.0 * speed)
+    assert (load.memory_gb, load.cpu_seconds) == (20.5, ESTIMATES["translation.vllm"].cpu_seconds)
+    assert load.origin == "measured, whole.json, with torch"
+
+
+def test_the_last_of_several_files_counts(tmp_path: Path) -> None:
+    first, last = tmp_path / "first.json", tmp_path / "last.json"
+    first.write_text(json.dumps({"translation.vllm": {"gpu_seconds": 3.0}, "speech.xtts": {"gpu_seconds": 9.0}}))
+    last.write_text(record())
+    known = loads(None, first, last)
+    assert (known["translation.vllm"].gpu_seconds, known["speech.xtts"].gpu_seconds) == (8.0, 9.0)
+
+
+@pytest.mark.parametrize("more", [{"tiny": True}, {"device": "cpu"}, {"device": "NVIDIA GeForce GTX 1080"}])
+def test_figures_that_tell_nothing_about_a_gpu_are_refused(tmp_path: Path, more: dict[str, object]) -> None:
+    file = tmp_path / "whole.json"
+    file.write_text(record(**more))
+    with pytest.raises(DubflowError, match=r"whole\.json"):
+        loads(file)

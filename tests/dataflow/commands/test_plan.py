@@ -49,6 +49,19 @@ def test_measured_figures_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mon
     assert origins["transcription.whisper"] == ""
 
 
+def test_files_of_figures_can_be_named(tmp_path: Path) -> None:
+    figures = {"transcription.whisper": {"library": "ctranslate2", "gpu_seconds": 4.0, "memory_gb": 5.0}}
+    record = {"format": "dubflow.gpu-benchmark/1", "tiny": False, "device": "NVIDIA H200", "memory_gb": 150.0}
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text(json.dumps({**record, "loads": figures}))
+    other.write_text(json.dumps({"speech.voxcpm": {"gpu_seconds": 30.0}}))
+    plan = as_json("--gpus", "1xH200", "--measured", str(one), "--measured", str(other))
+    pools = {pool["engine"]: pool for pool in plan["pools"]}  # type: ignore[attr-defined]
+    assert pools["transcription.whisper"]["gpu_seconds"] == 4.0
+    assert pools["transcription.whisper"]["origin"] == "measured, one.json, with ctranslate2"
+    assert pools["diarization.pyannote"]["origin"] == ""
+
+
 def test_processors_alone_have_a_plan_too() -> None:
     plan = as_json("--profile", "lite", "--cpus", "4", "--hours", "10")
     assert plan["placements"] == []
