@@ -15,6 +15,7 @@ _LITE = {
 }
 
 _CPU = _LITE | {
+    Capability.SEPARATION: "demucs",
     Capability.TRANSCRIPTION: "whisper",
     Capability.TRANSLATION: "ctranslate2",
     Capability.SPEECH: "kokoro,espeak",
@@ -32,10 +33,15 @@ _WHERE_NOBODY_EARNS = {"gpu": {Capability.SPEECH: "xtts"}}
 PROFILES: Mapping[str, Mapping[Capability, str]] = MappingProxyType(
     {"lite": MappingProxyType(_LITE), "cpu": MappingProxyType(_CPU), "gpu": MappingProxyType(_GPU)}
 )
-"""Profile -> engine name of each capability. A profile names every capability, so that none is chosen by accident.
+"""Profile -> engine name of each capability. What is not optional is named by every profile, so that nothing is chosen
+by accident.
 
 Of speech several may be named, the preferred one first: of each language the first speaks that can.
 """
+
+OPTIONAL = frozenset({Capability.SEPARATION})
+"""What a flow can do without: it is left out where a profile names none, or where `none` is chosen."""
+NONE = "none"
 
 
 def choose(
@@ -45,7 +51,7 @@ def choose(
 
     Args:
         profile: One of `PROFILES`.
-        overrides: Engine by capability.
+        overrides: Engine by capability; `none` leaves an optional one out.
         noncommercial: Nobody dubs for money, so that weights which forbid it may be chosen.
 
     Raises:
@@ -57,7 +63,8 @@ def choose(
         )
     replaced = {_capability(name): engine for name, engine in (overrides or {}).items()}
     freer = _WHERE_NOBODY_EARNS.get(profile, {}) if noncommercial else {}
-    return {**PROFILES[profile], **freer, **replaced}
+    chosen = {**PROFILES[profile], **freer, **replaced}
+    return {one: engine for one, engine in chosen.items() if engine != NONE or one not in OPTIONAL}
 
 
 def _capability(name: str) -> Capability:

@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 
 from actors.contracts.diarization import Diarizer
 from actors.contracts.engine import Capability, EngineError, EngineOptions
+from actors.contracts.separation import Separator
 from actors.contracts.speech import Synthesizer
 from actors.contracts.speech_activity import SpeechActivityDetector
 from actors.contracts.transcription import Transcriber
@@ -37,6 +38,8 @@ def require(capability: Capability, name: str) -> None:
 def create(
     capability: Literal[Capability.SPEECH_ACTIVITY], name: str, options: EngineOptions
 ) -> SpeechActivityDetector: ...
+@overload
+def create(capability: Literal[Capability.SEPARATION], name: str, options: EngineOptions) -> Separator: ...
 @overload
 def create(capability: Literal[Capability.DIARIZATION], name: str, options: EngineOptions) -> Diarizer: ...
 @overload

@@ -9,6 +9,7 @@ from cluster.placement import Need, Placement, named, place
 
 POOL_OF: Mapping[str, str] = {
     "speech_activity": "open",
+    "separation": "separate",
     "diarization": "diarize",
     "voice_analysis": "diarize",
     "transcription": "transcribe",

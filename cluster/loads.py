@@ -60,6 +60,7 @@ GPUS: Mapping[str, GpuKind] = MappingProxyType(
 ESTIMATES: Mapping[str, Load] = MappingProxyType(
     {
         "speech_activity.silero": Load(0.0, 0.0, 8.0),
+        "separation.demucs": Load(6.0, 40.0, 2200.0),
         "diarization.acoustic": Load(0.0, 0.0, 18.0),
         "diarization.pyannote": Load(4.0, 31.0, 1500.0),
         "voice_analysis.pitch": Load(0.0, 0.0, 20.0),

@@ -8,7 +8,8 @@ from pathlib import Path
 from cluster.errors import DubflowError, ErrorCode
 from cluster.loads import GpuKind
 
-POOLS = ("open", "diarize", "transcribe", "translate", "synthesize", "publish")
+POOLS = ("open", "separate", "diarize", "transcribe", "translate", "synthesize", "publish")
+"""In the order in which a video meets them; `separate` only where the plan has an engine for it."""
 
 
 def named(choice: str) -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def named(choice: str) -> tuple[str, ...]:
 MARGIN = 0.08
 """Of a GPU's memory, left to fragmentation and to neighbours that allocate at the same moment."""
 _HUNDREDTHS = 100
-GPU_ROWS: Mapping[str, int] = {"diarize": 6, "transcribe": 6, "translate": 32, "synthesize": 8}
+GPU_ROWS: Mapping[str, int] = {"separate": 4, "diarize": 6, "transcribe": 6, "translate": 32, "synthesize": 8}
 """Rows that an actor on a GPU has in hand: enough to fill a batch while the next one gathers."""
 
 
@@ -206,6 +207,9 @@ def plan_on_cpus(profile: str, engines: dict[str, str], cpus: int) -> Plan:
         "synthesize": PoolPlan(actors=ceil(cpus / 8)),
         "publish": PoolPlan(actors=ceil(cpus / 3), rows=1),
     }
+    if "separation" in engines:
+        # One network on several cores needs the memory of one.
+        pools["separate"] = PoolPlan(actors=ceil(cpus / 4), threads=min(cpus, 4))
     return Plan(profile, engines, pools)
 
 

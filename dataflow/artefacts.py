@@ -37,6 +37,16 @@ def scene_audio(view: JobView, audio_digest: str) -> str:
     return _key(view, "audio", "flac", audio_digest)
 
 
+def scene_sound(view: JobView, scene: Scene, rate: int) -> str:
+    """All that is heard in one scene, at full quality, until its voices have been taken away."""
+    return _key(view, "sound", "flac", scene.audio_digest, scene.span, rate)
+
+
+def scene_background(view: JobView, scene: Scene, separator: EngineInfo) -> str:
+    """One scene without its voices."""
+    return _key(view, "background", "flac", scene.audio_digest, scene.span, separator.identity)
+
+
 def scene_voices(view: JobView, scene: Scene, diarizer: EngineInfo, analyser: EngineInfo) -> str:
     """Who speaks when in one scene."""
     people = (view.options.min_speakers, view.options.max_speakers)
@@ -85,9 +95,12 @@ def passage_takes(view: JobView, orders: object, speech: EngineInfo) -> str:
     return _key(view, "takes", "json", orders, speech.identity)
 
 
-def timeline(view: JobView, script_key: str, takes: list[str], edited: list[str]) -> str:
-    """The plan of one language's track."""
-    return _key(view, "timeline", "json", script_key, takes, edited, view.options.keep_background)
+def timeline(
+    view: JobView, script_key: str, takes: list[str], edited: list[str], backgrounds: dict[int, str] | None
+) -> str:
+    """The plan of one language's track; `backgrounds` by scene, None where none were wanted."""
+    background = (view.options.keep_background, sorted(backgrounds.items()) if backgrounds is not None else None)
+    return _key(view, "timeline", "json", script_key, takes, edited, background)
 
 
 def document(view: JobView, language: str, fence: int) -> str:

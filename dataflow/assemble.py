@@ -3,10 +3,11 @@ from collections.abc import Collection, Iterator, Sequence
 from actors.contracts.audio import Span
 from cluster.errors import DubflowError, ErrorCode
 from cluster.ledger.records import Stage, StageStatus
-from dataflow import artefacts
+from dataflow import artefacts, engines
+from dataflow.backgrounds import Scenery, place_backgrounds
 from dataflow.context import FlowContext, JobView
 from dataflow.loudness import MOST_LIMITING, TAKE_CEILING, combine, lufs
-from dataflow.records import PassageTakes, PlacedTake, Script, Take, Timeline, Utterance, to_json
+from dataflow.records import PassageTakes, PlacedTake, SceneList, Script, Take, Timeline, Utterance, to_json
 from dataflow.schema import LanguageRow, PassageRow
 from dataflow.stage import FlowStage
 from dataflow.stored import Stored
@@ -28,6 +29,8 @@ class Assemble(FlowStage[PassageRow]):
     def __init__(self, context: FlowContext) -> None:
         super().__init__(context)
         self._stored = Stored(self.blobs)
+        self._activity = engines.speech_activity(context.plan)
+        self._separates = engines.separator(context.plan) is not None
 
     def process(self, row: PassageRow, view: JobView) -> Iterator[LanguageRow]:
         """Place all takes of a language once the last passage is over, however often it is asked."""
@@ -38,8 +41,10 @@ class Assemble(FlowStage[PassageRow]):
             keys = self._finished_passages(row, script)
             takes = {take.utterance_id: take for key in keys for take in self._stored.get(PassageTakes, key).takes}
             edited = edits_of(self.ledger, row.job_id, row.language, row.revision).texts.keys()
-            timeline_key = artefacts.timeline(view, row.script_key, keys, sorted(edited))
-            self.blobs.put_bytes(timeline_key, to_json(plan_timeline(script, takes, view, edited)))
+            made = self._backgrounds(row, view)
+            timeline_key = artefacts.timeline(view, row.script_key, keys, sorted(edited), made)
+            scenery = None if made is None else self._scenery(view, made)
+            self.blobs.put_bytes(timeline_key, to_json(plan_timeline(script, takes, view, edited, scenery)))
             yield LanguageRow(
                 job_id=row.job_id,
                 owner=row.owner,
@@ -61,15 +66,38 @@ class Assemble(FlowStage[PassageRow]):
             raise DubflowError(ErrorCode.ENGINE_FAILED, f"no line could be spoken in {row.language}")
         return finished
 
+    def _backgrounds(self, row: PassageRow, view: JobView) -> dict[int, str] | None:
+        """The scenes whose voices could be taken away; None where that was not tried."""
+        if not (self._separates and view.options.keep_background):
+            return None
+        parts = self.ledger.parts(row.job_id, Stage.SEPARATION)
+        failures = [part.failure for part in parts if part.failure]
+        if failures:
+            message = f"in {len(failures)} of {len(parts)} scenes music and effects are low: {failures[0].message}"
+            self.ledger.warn(row.lease, "background_low", message)
+        return {part.id.index: part.key for part in parts if part.status is StageStatus.COMPLETED and part.key}
 
-def plan_timeline(script: Script, takes: dict[str, Take], view: JobView, edited: Collection[str] = ()) -> Timeline:
-    """Where and how loud every take plays, and where the original is kept.
+    def _scenery(self, view: JobView, made: dict[int, str]) -> Scenery:
+        key = artefacts.scene_list(view, self._activity.info, self.context.settings.max_scene_seconds)
+        scenes = self._stored.get(SceneList, key)
+        return place_backgrounds(scenes.scenes, made, scenes.seconds)
+
+
+def plan_timeline(
+    script: Script,
+    takes: dict[str, Take],
+    view: JobView,
+    edited: Collection[str] = (),
+    scenery: Scenery | None = None,
+) -> Timeline:
+    """Where and how loud every take plays, where the original is kept, and where a background is heard instead.
 
     Args:
         script: The utterances.
         takes: By utterance id; utterances without one keep their original sound.
         view: What the job asks for.
         edited: Utterances whose text people have written.
+        scenery: The scenes without their voices, where that was tried; else the whole original is heard at one level.
     """
     spoken = [utterance for utterance in script.utterances if utterance.id in takes]
     lines = [Line(u.speaker, u.span, takes[u.id].natural_seconds) for u in spoken]
@@ -87,10 +115,11 @@ def plan_timeline(script: Script, takes: dict[str, Take], view: JobView, edited:
     ]
     return Timeline(
         takes=tuple(sorted(placed_takes, key=lambda placed: placed.start)),
-        kept=kept_spans(script, takes, view),
+        kept=merge([*kept_spans(script, takes, view), *(scenery.kept if scenery else ())]),
         bed_gain=BED_GAIN if view.options.keep_background else 0.0,
         flags={utterance_id: marks for utterance_id, marks in flags.items() if marks},
         seconds=script.seconds,
+        backgrounds=scenery.backgrounds if scenery else (),
     )
 
 

@@ -10,15 +10,15 @@ from math import ceil
 from cluster.placement import Plan
 from cluster.settings import Settings
 
-ANALYSIS = ("diarize", "transcribe")
+ANALYSIS = ("separate", "diarize", "transcribe")
 SPEECH = ("translate", "synthesize")
 PUBLISHED_AT_ONCE = 32
 """Languages that one actor takes in hand."""
 
 
 def bulk_rows(plan: Plan, pools: Sequence[str]) -> int:
-    """Rows of bulk jobs that keep some pools busy: one waits behind those that each actor works on."""
-    return sum(plan.pool(pool).actors * (plan.pool(pool).rows + 1) for pool in pools)
+    """Rows of bulk jobs that keep those of some pools that the plan has busy: one waits behind each actor's own."""
+    return sum(plan.pools[pool].actors * (plan.pools[pool].rows + 1) for pool in pools if pool in plan.pools)
 
 
 def in_hand(plan: Plan, settings: Settings, pool: str) -> int:

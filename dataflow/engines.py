@@ -6,6 +6,7 @@ from typing import Any
 from actors import registry
 from actors.contracts.diarization import Diarizer
 from actors.contracts.engine import Capability, EngineOptions
+from actors.contracts.separation import Separator
 from actors.contracts.speech import Synthesizer
 from actors.contracts.speech_activity import SpeechActivityDetector
 from actors.contracts.transcription import Transcriber
@@ -19,6 +20,14 @@ from dataflow.speakers import Speakers
 def speech_activity(plan: Plan) -> SpeechActivityDetector:
     """Finds speech while a source is decoded."""
     made: SpeechActivityDetector = _create(plan, Capability.SPEECH_ACTIVITY, "open")
+    return made
+
+
+def separator(plan: Plan) -> Separator | None:
+    """Takes voices out of what is heard; None where the plan does without."""
+    if Capability.SEPARATION not in plan.engines:
+        return None
+    made: Separator = _create(plan, Capability.SEPARATION, "separate")
     return made
 
 
@@ -52,19 +61,24 @@ def speakers(plan: Plan) -> Speakers:
     return Speakers([_create_named(plan, Capability.SPEECH, name, "synthesize") for name in names])
 
 
-AnyEngine = SpeechActivityDetector | Diarizer | VoiceAnalyser | Transcriber | Translator | Synthesizer
+AnyEngine = SpeechActivityDetector | Separator | Diarizer | VoiceAnalyser | Transcriber | Translator | Synthesizer
 
 
-def all_of(plan: Plan) -> Iterator[AnyEngine]:
-    """Everything that a flow needs, in the order in which a video meets it."""
-    for create in (speech_activity, diarizer, voice_analyser, transcriber, translator):
+def all_of(plan: Plan, *, optional: bool = True) -> Iterator[AnyEngine]:
+    """Everything that a flow needs, in the order in which a video meets it; also what only some jobs need."""
+    yield speech_activity(plan)
+    if optional and (found := separator(plan)) is not None:
+        yield found
+    for create in (diarizer, voice_analyser, transcriber, translator):
         yield create(plan)
     yield from speakers(plan).engines
 
 
-def identities(plan: Plan, language: str, *, cloned: bool) -> dict[str, str]:
+def identities(plan: Plan, language: str, *, cloned: bool, separated: bool = False) -> dict[str, str]:
     """Which engines a script document names."""
+    found = separator(plan) if separated else None
     return {
+        **({"separation": found.info.identity} if found else {}),
         "diarization": diarizer(plan).info.identity,
         "transcription": transcriber(plan).info.identity,
         "translation": translator(plan).info.identity,

@@ -15,6 +15,7 @@ from dataflow.join_script import JoinScript
 from dataflow.open import Open
 from dataflow.publish import Publish
 from dataflow.ray_settings import JOIN, data_context, pool_options, read_options
+from dataflow.separate import Separate
 from dataflow.source import ClaimSource
 from dataflow.stage import FlowStage
 from dataflow.synthesize import Synthesize
@@ -33,10 +34,11 @@ def build_flow(source: ClaimSource, context: FlowContext) -> Dataset:
     with DataContext.current(data_context()), warnings.catch_warnings():
         # Restarts and retries have no other spelling in this release, whose version is pinned.
         warnings.simplefilter("ignore", RayDeprecationWarning)
-        flow: Dataset = (
-            ray.data.read_datasource(source, **read_options(source.claimers))
-            .flat_map(Open, **on(Open))
-            .flat_map(Diarize, **on(Diarize))
+        flow: Dataset = ray.data.read_datasource(source, **read_options(source.claimers)).flat_map(Open, **on(Open))
+        if "separation" in context.plan.engines:
+            flow = flow.flat_map(Separate, **on(Separate))
+        return (
+            flow.flat_map(Diarize, **on(Diarize))
             .flat_map(Transcribe, **on(Transcribe))
             .flat_map(JoinScript, **on(JoinScript))
             .flat_map(Translate, **on(Translate))
@@ -44,4 +46,3 @@ def build_flow(source: ClaimSource, context: FlowContext) -> Dataset:
             .flat_map(Assemble, **on(Assemble))
             .flat_map(Publish, **on(Publish))
         )
-        return flow

@@ -4,18 +4,13 @@ Nothing is averaged: takes and the original are added at their own gains, so a s
 Memory holds the takes that sound at the moment and nothing else, however long the film is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from actors.contracts.audio import Samples
-
-Block = NDArray[np.float32]
-"""Shape (n, channels)."""
-
-CROSSFADE_SECONDS = 0.03
+from dataflow.bed import Bed, Block
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,58 +20,6 @@ class Piece:
     start: int
     samples: int
     load: Callable[[], Samples]
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Samples `first` up to, but not including, `last`."""
-
-    first: int
-    last: int
-
-
-class Bed:
-    """The original under the dub: at `level` all the time, at full level within the stretches that are kept.
-
-    Args:
-        blocks: The original from sample 0 on, shape (n, channels), any sizes; silence follows after its end.
-        level: Linear gain where the dub speaks.
-        kept: Sorted and disjoint.
-        rate: Hz, for the length of the crossfades.
-    """
-
-    def __init__(self, blocks: Iterable[Block], level: float, kept: Sequence[Stretch], rate: int) -> None:
-        self._blocks = iter(blocks)
-        self._level = level
-        self._kept = tuple(kept)
-        self._fade = max(1, round(CROSSFADE_SECONDS * rate))
-        self._clock = 0
-        self._ready: list[Block] = []
-
-    def take(self, n: int) -> Block | None:
-        """The next n samples; None once the original is over."""
-        gathered = sum(len(block) for block in self._ready)
-        while gathered < n and (block := next(self._blocks, None)) is not None:
-            self._ready.append(block)
-            gathered += len(block)
-        if not gathered:
-            return None
-        joined = np.concatenate(self._ready)
-        self._ready = [joined[n:]] if len(joined) > n else []
-        heard = joined[:n] * self._gain(len(joined[:n]))[:, None]
-        self._clock += n
-        return heard
-
-    def _gain(self, n: int) -> Samples:
-        clock = np.arange(self._clock, self._clock + n)
-        kept = np.zeros(n)
-        for stretch in self._kept:
-            if stretch.last + self._fade < self._clock or stretch.first - self._fade > self._clock + n:
-                continue
-            rising = (clock - stretch.first) / self._fade + 1
-            falling = (stretch.last - clock) / self._fade + 1
-            kept = np.maximum(kept, np.clip(np.minimum(rising, falling), 0, 1))
-        return (self._level + (1 - self._level) * kept).astype(np.float32)
 
 
 def mix(

@@ -17,6 +17,7 @@ from dataflow.media.records import DecodeSummary, MediaLimits
 from dataflow.opened import OpenedSource, open_source
 from dataflow.records import NOTHING_SAID, JobOptions, Scene, SceneList, from_json, to_json
 from dataflow.scene_audio import store_clip
+from dataflow.scene_sound import SceneSounds
 from dataflow.scenes import CutScene, SceneCutter
 from dataflow.schema import JobRow, SceneRow
 from dataflow.stage import FlowStage
@@ -35,6 +36,8 @@ class Open(FlowStage[JobRow]):
         self._activity = engines.speech_activity(context.plan)
         self._activity.load()
         self._limits = MediaLimits.from_settings(context.settings)
+        separator = engines.separator(context.plan)
+        self._sounds = SceneSounds(self.blobs, separator, self._limits) if separator else None
         rows = max(1, bulk_rows(context.plan, ANALYSIS) // context.plan.pool(self.pool).actors)
         self._window = BulkWindow(context.ledger, context.owner, Stage.TRANSCRIPTION, rows)
 
@@ -42,14 +45,21 @@ class Open(FlowStage[JobRow]):
         """Give the scenes of a source, the first ones while later ones are still being decoded."""
         with self.step(row.lease, Stage.VALIDATION):
             source = open_source(view, self.context)
-        self.skip(row.lease, Stage.SEPARATION)  # so far the analysis hears the original, music included
+        sounds = self._sounds if view.options.keep_background else None
+        if sounds is None:
+            self.skip(row.lease, Stage.SEPARATION)
         with self.step(row.lease, Stage.SEGMENTATION):
             key = artefacts.scene_list(view, self._activity.info, self.context.settings.max_scene_seconds)
-            scenes = self._scenes_at_hand(key)
-            yield from self._emit(row.lease, key, scenes if scenes is not None else self._cut(source, view, key))
+            at_hand = self._scenes_at_hand(key)
+            scenes: Iterable[Scene] = at_hand if at_hand is not None else self._cut(source, view, key)
+            if sounds is None:
+                yield from self._emit(row.lease, key, scenes, _ANALYSIS)
+            else:
+                separated = sounds.kept(scenes, source, view)
+                yield from self._emit(row.lease, key, separated, (Stage.SEPARATION, *_ANALYSIS))
 
-    def _emit(self, lease: Lease, key: str, scenes: Iterable[Scene]) -> Iterator[SceneRow]:
-        """Hold the last scene back until the ledger knows how many there are: it may then close the set."""
+    def _emit(self, lease: Lease, key: str, scenes: Iterable[Scene], stages: Sequence[Stage]) -> Iterator[SceneRow]:
+        """Hold the last scene back until the ledger knows how many there are: it may then close the sets."""
         count, held = 0, NOTHING_SAID
         for scene in scenes:
             if count:
@@ -57,7 +67,7 @@ class Open(FlowStage[JobRow]):
                 yield SceneRow.of(lease, held)
             count, held = count + 1, scene
         self.ledger.record_media_seconds(lease, from_json(SceneList, self.blobs.get_bytes(key)).seconds)
-        for stage in (Stage.DIARIZATION, Stage.TRANSCRIPTION):
+        for stage in stages:
             self.ledger.expect(lease, stage, "", max(1, count))
         self._enter_window(lease)
         yield SceneRow.of(lease, held)
@@ -103,6 +113,8 @@ class Open(FlowStage[JobRow]):
         return Scene(index, cut.clip.span, key, digest, cut.speech)
 
 
+_ANALYSIS = (Stage.DIARIZATION, Stage.TRANSCRIPTION)
+"""What every scene goes through."""
 _NO_SAMPLES = np.zeros(0, np.float32)
 
 

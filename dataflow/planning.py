@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from actors import registry
 from actors.contracts.engine import Capability, ConcurrentEngine, EngineError
-from actors.profiles import choose
+from actors.profiles import NONE, OPTIONAL, choose
 from cluster.errors import DubflowError, ErrorCode
 from cluster.forecast import needs_of, parse_gpus
 from cluster.ledger.records import Stage
@@ -30,7 +30,10 @@ def make_plan(settings: Settings) -> Plan:
     if settings.profile is not Profile.AUTO:
         return _plan(settings, settings.profile)
     plans = [_plan(settings, profile) for profile in BEST_FIRST]
-    return next((plan for plan in plans[:-1] if _could_work(plan, settings)), plans[-1])
+    best = next((plan for plan in plans[:-1] if _could_work(plan, settings)), plans[-1])
+    if _could_work(best, settings, optional=True):
+        return best
+    return _plan(_without_optional(settings), Profile(best.profile))
 
 
 def engines_of(settings: Settings) -> dict[str, str]:
@@ -80,12 +83,18 @@ def _placed(profile: str, names: dict[str, str], settings: Settings) -> Plan:
     return plan_on_gpus(profile, names, cpu_count(), place(needs, kind, count))
 
 
-def _could_work(plan: Plan, settings: Settings) -> bool:
+def _could_work(plan: Plan, settings: Settings, *, optional: bool = False) -> bool:
     try:
-        check_engines(plan, settings)
+        check_engines(plan, settings, optional=optional)
     except DubflowError:
         return False
     return True
+
+
+def _without_optional(settings: Settings) -> Settings:
+    """The same, but for what nobody has asked for by name."""
+    left_out = {capability.value: NONE for capability in OPTIONAL}
+    return settings.model_copy(update={"engines": {**left_out, **settings.engines}})
 
 
 def cpu_count() -> int:
@@ -93,14 +102,14 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check_engines(plan: Plan, settings: Settings) -> None:
-    """Make sure that every engine of a plan could work here, and may.
+def check_engines(plan: Plan, settings: Settings, *, optional: bool = False) -> None:
+    """Make sure that every engine of a plan could work here, and may; also those that only some jobs need.
 
     Raises:
         DubflowError: `model_missing` or `model_load_failed`, with the command that helps, or `licence_refused`.
     """
     try:
-        for engine in engines.all_of(plan):
+        for engine in engines.all_of(plan, optional=optional):
             provide(engine.info, settings)
             engine.check()
     except EngineError as error:

@@ -12,6 +12,7 @@ from cluster import metrics
 from cluster.errors import DubflowError
 from cluster.ledger.records import Stage, StageStatus
 from dataflow import artefacts, engines
+from dataflow.bed import as_blocks
 from dataflow.context import FlowContext, JobView
 from dataflow.destination import Destination
 from dataflow.media.decode import decode_audio
@@ -25,7 +26,7 @@ from dataflow.schema import LanguageRow, Row
 from dataflow.stage import FlowStage
 from dataflow.stored import Stored
 from dataflow.subtitles import Cue, to_srt, to_vtt
-from dataflow.track import DubbedTrack, TrackFormat, as_blocks, as_heard
+from dataflow.track import DubbedTrack, TrackFormat, as_heard
 from dataflow.wording import read_wording
 
 log = structlog.get_logger()
@@ -120,7 +121,12 @@ class Publish(FlowStage[LanguageRow]):
             read_wording(self.ledger, self._stored, row.job_id, row.language, row.revision),
             language=row.language,
             request=view.job.request,
-            engines=engines.identities(self.context.plan, row.language, cloned=view.options.clone_voices),
+            engines=engines.identities(
+                self.context.plan,
+                row.language,
+                cloned=view.options.clone_voices,
+                separated=bool(timeline.backgrounds),
+            ),
             report=report,
         )
         return {
@@ -152,7 +158,7 @@ class Publish(FlowStage[LanguageRow]):
 def track_format(track: AudioTrack, seconds: float) -> TrackFormat:
     """The shape of the dub: the source's rate where AAC and ears agree, mono only where the source is."""
     rate = track.rate if track.rate in KEPT_RATES else KEPT_RATES[-1]
-    return TrackFormat(rate, 1 if track.channels == 1 else 2, max(1, round(seconds * rate)))
+    return TrackFormat(rate, track.heard_channels, max(1, round(seconds * rate)))
 
 
 def _decibels(value: float | None) -> float | None:

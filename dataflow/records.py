@@ -55,7 +55,8 @@ class JobOptions:
         min_speakers: At least so many people speak, where known.
         max_speakers: At most so many.
         glossary: (source term, target term) pairs.
-        keep_background: Keep the original at a low level under the dub.
+        keep_background: Keep music and effects under the dub: as they are where an engine takes the voices away, else
+            with the whole original at a low level.
         start: Dub from here on; before it the original is kept.
         end: Dub up to here; None is the end.
         clone_voices: Speak with the speakers' own voices. Whoever sets it states that the speakers agree; the job keeps
@@ -313,6 +314,21 @@ class PlacedTake:
 
 
 @dataclass(frozen=True, slots=True)
+class SceneBackground:
+    """A scene without its voices.
+
+    Attributes:
+        span: When its sound plays.
+        heard: The part of it in which the original gives way to it.
+        audio_key: Blob with the sound, FLAC of one or two channels.
+    """
+
+    span: Span
+    heard: Span
+    audio_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """All that one language's track is made of.
 
@@ -322,6 +338,7 @@ class Timeline:
         bed_gain: Linear gain of the original elsewhere.
         flags: Flags of each utterance, by its id; utterances without any are missing.
         seconds: Length of the source.
+        backgrounds: What is heard in the original's place where nothing is kept; sorted.
     """
 
     takes: tuple[PlacedTake, ...]
@@ -329,3 +346,4 @@ class Timeline:
     bed_gain: float
     flags: dict[str, tuple[str, ...]]
     seconds: float
+    backgrounds: tuple[SceneBackground, ...] = ()

@@ -58,7 +58,7 @@ class FlowStage(ABC, Generic[RowT]):
         try:
             view = self._views.of(record.job_id, record.fence)
             bind_contextvars(tenant=view.tenant)
-            with self._watch.holding(record.lease, urgent=view.urgent), self._lane(record.lease):
+            with self._watch.holding(record.lease, urgent=view.urgent), self._lane(record.lease, view):
                 for out in self.process(record, view):  # type: ignore[arg-type] # row_type is what RowT is bound to
                     yield out.to_dict()
         except LeaseLostError:
@@ -68,6 +68,10 @@ class FlowStage(ABC, Generic[RowT]):
         except Exception as error:
             log.exception("unexpected error")
             self._fail(record, Failure(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}", self.blamed))
+
+    def occupies(self, view: JobView) -> bool:  # noqa: ARG002 - for stages that do not work on all jobs
+        """Whether rows of this job take a place in a lane; those that only pass through need not wait for one."""
+        return True
 
     def patience(self, lease: Lease) -> Patience:
         """To wait with, for the row that this thread has in hand."""
@@ -96,8 +100,10 @@ class FlowStage(ABC, Generic[RowT]):
         self.ledger.expect(lease, stage, "", 1)
         self.ledger.finish(lease, PartId(stage, 0), "", seconds=0.0)
 
-    def _lane(self, lease: Lease) -> AbstractContextManager[None]:
-        return self._lanes.entered(current(), self.patience(lease)) if self._lanes else nullcontext()
+    def _lane(self, lease: Lease, view: JobView) -> AbstractContextManager[None]:
+        if self._lanes is None or not self.occupies(view):
+            return nullcontext()
+        return self._lanes.entered(current(), self.patience(lease))
 
     def _fail(self, row: Row, failure: Failure) -> None:
         """Fail the row's language alone where it has one and no other attempt could help, else its job."""

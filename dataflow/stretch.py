@@ -2,6 +2,7 @@ from typing import cast
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 from python_stretch import Signalsmith
 
 from actors.contracts.audio import Samples
@@ -24,10 +25,15 @@ def fit(samples: Samples, rate: int, *, to_rate: int, to_samples: int) -> Sample
         to_rate: Hz of the result.
         to_samples: Wanted length at `to_rate`.
     """
-    resampled = cast("Samples", soxr.resample(samples, rate, to_rate)) if rate != to_rate else samples
+    resampled = resample(samples, rate, to_rate)
     if abs(len(resampled) - to_samples) > UNHEARD * to_samples and len(resampled) > 0:
         resampled = _stretch(resampled, to_rate, to_samples)
     return _soft_edges(resampled, to_rate)
+
+
+def resample(samples: NDArray[np.float32], rate: int, to_rate: int) -> NDArray[np.float32]:
+    """The same sound at another rate in Hz; shape (n,) or (n, channels)."""
+    return cast("NDArray[np.float32]", soxr.resample(samples, rate, to_rate)) if rate != to_rate else samples
 
 
 def _stretch(samples: Samples, rate: int, to_samples: int) -> Samples:

@@ -6,17 +6,17 @@ from math import inf, log10
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from actors.contracts.audio import Samples
+from actors.contracts.audio import Samples, Span
 from cluster.blobs.contract import BlobStore
 from dataflow import flac
+from dataflow.bed import Background, Bed, Block, Stretch
 from dataflow.limiter import limit
 from dataflow.loudness import TAKE_CEILING, lufs
 from dataflow.metering import LoudnessMeter, TruePeakMeter
-from dataflow.mix import Bed, Block, Piece, Stretch, mix
-from dataflow.records import PlacedTake, Timeline
-from dataflow.stretch import fit
+from dataflow.mix import Piece, mix
+from dataflow.records import PlacedTake, SceneBackground, Timeline
+from dataflow.stretch import fit, resample
 
 TRUE_PEAK_LIMIT = 10 ** (-1.0 / 20)
 """Linear; a track that exceeds it is made again, lower."""
@@ -99,17 +99,23 @@ class DubbedTrack:
     def _bed(self) -> Bed | None:
         if self._original is None:
             return None
-        rate = self._shape.rate
-        kept = [Stretch(round(span.start * rate), round(span.end * rate)) for span in self._timeline.kept]
-        return Bed(self._original, self._timeline.bed_gain, kept, rate)
+        timeline = self._timeline
+        kept = [self._stretch(span) for span in timeline.kept]
+        backgrounds = [self._background(one) for one in timeline.backgrounds]
+        return Bed(self._original, timeline.bed_gain, kept, self._shape.rate, backgrounds)
+
+    def _background(self, scene: SceneBackground) -> Background:
+        whole = self._stretch(scene.span)
+        return Background(whole.first, self._stretch(scene.heard), lambda: self._load_background(scene, whole))
+
+    def _load_background(self, scene: SceneBackground, whole: Stretch) -> Block:
+        sound, rate = flac.decode(self._blobs.get_bytes(scene.audio_key))
+        return resample(sound, rate, self._shape.rate)[: whole.last - whole.first].reshape(-1, self._shape.channels)
+
+    def _stretch(self, span: Span) -> Stretch:
+        return Stretch(round(span.start * self._shape.rate), round(span.end * self._shape.rate))
 
 
 def as_heard(mono_lufs: float | None, channels: int) -> float | None:
     """What a meter reads for mono speech played on so many channels alike."""
     return None if mono_lufs is None or mono_lufs == -inf else mono_lufs + 10 * log10(channels)
-
-
-def as_blocks(decoded: Iterable[NDArray[np.float32]]) -> Iterator[Block]:
-    """Decoded audio with its channels always in a second dimension."""
-    for samples in decoded:
-        yield samples.reshape(len(samples), -1)

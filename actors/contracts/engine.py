@@ -11,6 +11,7 @@ class Capability(StrEnum):
     """What an engine can do; the first half of its entry-point name (`transcription.pocketsphinx`)."""
 
     SPEECH_ACTIVITY = "speech_activity"
+    SEPARATION = "separation"
     DIARIZATION = "diarization"
     TRANSCRIPTION = "transcription"
     TRANSLATION = "translation"

@@ -36,7 +36,7 @@ def submit(
     source_language: Annotated[str, typer.Option("--from", "-s", help="Source language.", metavar="LANG")] = "auto",
     min_speakers: Annotated[int | None, typer.Option(min=1, help="At least so many people speak.")] = None,
     max_speakers: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
-    keep_background: Annotated[bool, typer.Option(help="Keep the original low under the dub.")] = False,
+    keep_background: Annotated[bool, typer.Option(help="Keep music and effects under the dub.")] = False,
     clone_voices: Annotated[
         bool, typer.Option("--clone-voices", help="Keep the speakers' voices; they agree.")
     ] = False,

@@ -43,7 +43,7 @@ def dub(
     max_speakers: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     glossary: Annotated[Path | None, typer.Option(help="CSV file: source term,target term.")] = None,
     keep_background: Annotated[
-        bool, typer.Option("--keep-background/--no-background", help="Keep the original low under the dub.")
+        bool, typer.Option("--keep-background/--no-background", help="Keep music and effects under the dub.")
     ] = False,
     clone_voices: Annotated[
         bool, typer.Option("--clone-voices", help="Keep the speakers' own voices; by this you state that they agree.")
@@ -80,7 +80,7 @@ def dub(
         overwrite=overwrite,
         skip=skip,
     )
-    check_engines(plan, settings)
+    check_engines(plan, settings, optional=keep_background)
     require(plan, wanted.source_language, wanted.target_languages)
     if clone_voices:
         require_cloning(plan)

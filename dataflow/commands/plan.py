@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from actors.profiles import OPTIONAL
 from cluster.cli.console import out, print_json, print_table
 from cluster.errors import DubflowError, ErrorCode
 from cluster.forecast import CELL_GPUS, Forecast, forecast, parse_gpus
@@ -28,6 +29,9 @@ def plan(
     to: Annotated[list[str] | None, typer.Option("--to", "-t", help="Target languages: es,fr")] = None,
     *,
     profile: Annotated[Profile | None, typer.Option("--profile", help="Whose engines run.")] = None,
+    keep_background: Annotated[
+        bool, typer.Option("--keep-background/--no-background", help="Of all sources, music and effects are kept.")
+    ] = False,
     cpus: Annotated[
         int | None, typer.Option(min=1, help="Processors; else this machine's, or as many as the GPUs need.")
     ] = None,
@@ -46,7 +50,7 @@ def plan(
     if price is not None and not kinds:
         raise DubflowError(ErrorCode.INVALID_REQUEST, "--price is that of a GPU; say which with --gpus")
     expected = forecast(
-        engines_of(chosen),
+        {name: engine for name, engine in engines_of(chosen).items() if keep_background or name not in OPTIONAL},
         loads(settings.engine_loads, *(measured or ())),
         kinds,
         len(languages),

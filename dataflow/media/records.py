@@ -102,6 +102,11 @@ class AudioTrack:
     start: float
     duration: float | None
 
+    @property
+    def heard_channels(self) -> Literal[1, 2]:
+        """Channels of what is made of it: mono only where it is."""
+        return 1 if self.channels == 1 else 2
+
 
 @dataclass(frozen=True, slots=True)
 class SubtitleTrack:

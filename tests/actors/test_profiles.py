@@ -2,12 +2,21 @@ import pytest
 
 from actors import registry
 from actors.contracts.engine import Capability, EngineError
-from actors.profiles import PROFILES, choose
+from actors.profiles import OPTIONAL, PROFILES, choose
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_names_an_engine_for_every_capability(profile: str) -> None:
-    assert set(PROFILES[profile]) == set(Capability)
+    assert set(PROFILES[profile]) | OPTIONAL == set(Capability)
+
+
+def test_what_is_optional_can_be_added_and_left_out() -> None:
+    assert Capability.SEPARATION not in choose("lite")
+    assert choose("lite", {"separation": "demucs"})[Capability.SEPARATION] == "demucs"
+    assert choose("cpu")[Capability.SEPARATION] == choose("gpu")[Capability.SEPARATION] == "demucs"
+    assert Capability.SEPARATION not in choose("cpu", {"separation": "none"})
+    # Nothing else can be done without: its name is looked for, and not found.
+    assert choose("cpu", {"speech": "none"})[Capability.SPEECH] == "none"
 
 
 def test_engines_of_the_lite_profile_are_installed() -> None:

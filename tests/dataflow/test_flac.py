@@ -16,6 +16,19 @@ def test_what_is_decoded_is_what_was_encoded_to_sixteen_bits(samples: np.ndarray
     assert np.abs(back - samples).max() <= 0.6 / 32767
 
 
+def test_two_channels_stay_two() -> None:
+    both = np.random.default_rng(1).uniform(-1, 1, (9000, 2)).astype(np.float32)
+    back, rate = decode(encode(both, 44_100))
+    assert (back.shape, rate) == (both.shape, 44_100)
+    assert np.abs(back - both).max() <= 0.6 / 32767
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 2)])
+def test_nothing_is_no_error(shape: tuple[int, ...]) -> None:
+    back, _ = decode(encode(np.zeros(shape, np.float32), 16_000))
+    assert len(back) == 0
+
+
 def test_the_same_samples_give_the_same_bytes() -> None:
     samples = np.sin(np.arange(50_000) / 20).astype(np.float32)
     assert encode(samples, 16_000) == encode(samples, 16_000)

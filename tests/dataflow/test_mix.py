@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow.mix import Bed, Piece, Stretch, mix
+from dataflow.bed import Bed
+from dataflow.mix import Piece, mix
 
 
 def piece(start: int, samples: np.ndarray) -> Piece:
@@ -51,23 +52,6 @@ def test_takes_are_loaded_when_their_time_comes_and_dropped_after_it() -> None:
     assert loaded == [0]
     list(blocks)
     assert loaded == [0, 500]
-
-
-@settings(max_examples=30)
-@given(st.lists(st.integers(1, 4000), min_size=1, max_size=20), st.integers(50, 5000))
-def test_the_bed_is_the_original_at_its_level_and_full_where_it_is_kept(sizes: list[int], block: int) -> None:
-    original = np.ones((sum(sizes), 1), np.float32)
-    blocks = np.split(original, np.cumsum(sizes)[:-1])
-    kept = Stretch(8000, 12_000)
-    bed = Bed(blocks, 0.1, [kept], rate=1000)
-    total = sum(sizes) + 700
-    track = np.concatenate(list(mix([], total, channels=1, block=block, bed=bed)))[:, 0]
-    heard = track[: sum(sizes)]
-    clock = np.arange(len(heard))
-    np.testing.assert_allclose(heard[(clock >= kept.first) & (clock <= kept.last)], 1.0)
-    np.testing.assert_allclose(heard[(clock < kept.first - 31) | (clock > kept.last + 31)], 0.1, rtol=1e-5)
-    assert np.abs(np.diff(heard)).max(initial=0.0) < 0.04
-    assert not track[sum(sizes) :].any()
 
 
 def test_the_gain_of_the_whole_touches_takes_and_bed() -> None:

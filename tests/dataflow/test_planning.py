@@ -1,9 +1,13 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from cluster.errors import DubflowError, ErrorCode
 from cluster.settings import Profile, Settings
 from dataflow import engines
-from dataflow.planning import MOST_ROWS, make_plan
+from dataflow.capacity import in_hand
+from dataflow.planning import MOST_ROWS, check_engines, make_plan
 
 
 def test_without_gpus_every_pool_runs_on_processors() -> None:
@@ -14,7 +18,7 @@ def test_without_gpus_every_pool_runs_on_processors() -> None:
 def test_pools_whose_engines_use_gpus_are_placed_on_them() -> None:
     plan = make_plan(Settings(profile=Profile.GPU, gpus="4xH200"))
     on_gpus = {name for name, pool in plan.pools.items() if pool.gpus}
-    assert on_gpus == {"diarize", "transcribe", "translate", "synthesize"}
+    assert on_gpus == {"separate", "diarize", "transcribe", "translate", "synthesize"}
     assert sum(pool.gpus for pool in plan.pools.values()) <= 1
     assert all(plan.pool(name).actors == 4 for name in on_gpus)
 
@@ -22,6 +26,41 @@ def test_pools_whose_engines_use_gpus_are_placed_on_them() -> None:
 def test_processors_speak_with_a_neural_voice_where_there_is_one() -> None:
     speakers = engines.speakers(make_plan(Settings(profile=Profile.CPU, engines={})))
     assert [speakers.of(language).info.name for language in ("es", "de")] == ["kokoro", "espeak"]
+
+
+def auto(home: Path, **changes: Any) -> Settings:
+    """What `auto` finds where all engines that are required can work."""
+    able = {"transcription": "pocketsphinx", "translation": "apertium", "speech": "espeak"}
+    return Settings(**{"profile": Profile.AUTO, "home": home, "engines": able, **changes})
+
+
+def test_auto_does_without_what_is_optional_and_not_there(tmp_path: Path) -> None:
+    plan = make_plan(auto(tmp_path))
+    assert plan.profile == "cpu"
+    assert "separation" not in plan.engines
+    assert "separate" not in plan.pools
+    check_engines(plan, auto(tmp_path), optional=True)
+    explicit = auto(tmp_path, engines={**auto(tmp_path).engines, "separation": "demucs"})
+    with pytest.raises(DubflowError) as missing:
+        check_engines(make_plan(explicit), explicit, optional=True)
+    assert missing.value.code is ErrorCode.MODEL_MISSING
+
+
+@pytest.mark.models
+def test_auto_takes_what_is_optional_where_it_is_there(tmp_path: Path) -> None:
+    for name in ("bag.yaml", "0.safetensors"):
+        (tmp_path / name).touch()
+    plan = make_plan(auto(tmp_path, engine_parameters={"separation.demucs": {"model": str(tmp_path)}}))
+    assert plan.engines["separation"] == "demucs"
+    assert in_hand(plan, auto(tmp_path), "separate") > plan.pool("separate").rows
+
+
+def test_a_missing_separator_stops_only_those_that_want_one(tmp_path: Path) -> None:
+    settings = auto(tmp_path, profile=Profile.CPU)
+    plan = make_plan(settings)
+    check_engines(plan, settings)
+    with pytest.raises(DubflowError, match="demucs"):
+        check_engines(plan, settings, optional=True)
 
 
 def test_gpus_change_nothing_for_engines_that_use_none() -> None:

@@ -69,6 +69,14 @@ def test_processors_alone_have_a_plan_too() -> None:
     assert plan["gpu_hours"] is None
 
 
+def test_separation_counts_where_the_background_is_kept() -> None:
+    without, kept = as_json("--gpus", "1xH200"), as_json("--gpus", "1xH200", "--keep-background")
+    pools = [{pool["engine"] for pool in plan["pools"]} for plan in (without, kept)]  # type: ignore[attr-defined]
+    assert pools[1] - pools[0] == {"separation.demucs"}
+    assert kept["hours_an_hour"] < without["hours_an_hour"]  # type: ignore[operator]
+    assert "separation" not in run("--profile", "lite", "--keep-background").stdout
+
+
 def test_a_price_without_gpus_is_refused() -> None:
     with pytest.raises(DubflowError, match="--gpus"):
         run("--price", "3")
