@@ -50,10 +50,10 @@ demo: setup ## Dub samples/*.mp4 to Spanish with the embedded engines, into out/
 	$(DUBFLOW) dub samples/*.mp4 --to es --profile lite -o out -y
 
 test: $(VENV)/.dev test-packages ## The tests, except those that need the full model stack
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m 'not models' $(PYTEST_OPTIONS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not models' $(PYTEST_OPTIONS)
 
 test-models: $(VENV)/.models test-packages ## The engines on small checkpoints that the tests train, with the full model stack (9 GB)
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m models $(PYTEST_OPTIONS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m models $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.dev ## Style, types and formatting
 	$(VENV)/bin/ruff check .

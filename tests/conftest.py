@@ -23,6 +23,16 @@ pytest_plugins = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long is begun first: at the end of a run no worker is left alone with it."""
+    items.sort(key=_seconds_allowed, reverse=True)
+
+
+def _seconds_allowed(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
+
+
 @pytest.fixture(autouse=True)
 def _ordinary_priority() -> Iterator[None]:
     """A process with real-time priority starves the clusters and servers of all tests after it."""

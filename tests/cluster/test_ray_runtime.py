@@ -1,5 +1,7 @@
-"""The end of Ray's processes, on processes of the same kinds: dead but not yet buried, and not willing to die."""
+"""Where Ray's processes listen, and their end: dead but not yet buried, and not willing to die."""
 
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -28,3 +30,13 @@ def test_a_process_that_does_not_end_in_time_is_ended(monkeypatch: pytest.Monkey
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stubborn:
         ray_runtime._await_end([psutil.Process(stubborn.pid)])
         assert stubborn.wait(10) == -9
+
+
+def test_every_process_has_a_loopback_address_of_its_own_on_which_one_can_listen() -> None:
+    greatest = 1 << 22
+    pids = [*range(1, 1000), *range(greatest - 1000, greatest + 1), os.getpid()]
+    addresses = {pid: ray_runtime.own_loopback(pid) for pid in pids}
+    assert len(set(addresses.values())) == len(addresses)
+    with socket.socket() as first, socket.socket() as second:
+        first.bind((addresses[os.getpid()], 0))
+        second.bind((addresses[1], first.getsockname()[1]))
