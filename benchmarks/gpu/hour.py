@@ -21,6 +21,7 @@ PUBLISHED: Mapping[str, tuple[float, str]] = MappingProxyType(
         "transcription": (11.0, "Open ASR Leaderboard, large-v3-turbo: about 200 times real time in batches"),
         "translation": (6.0, "vLLM on an H100, an 8B model: benchmarks of its issues and of GPUStack"),
         "speech": (25.0, "batched cloning voices, 65 to 110 times real time: READMEs of Auralis, nano-vLLM, vllm-omni"),
+        "voxcpm": (23.0, "nano-vLLM's README, VoxCPM2 on a 4090 with 64 lines at once: 92 times real time"),
         "separation": (40.0, "Demucs' README and users, 30 to 50 s for an hour; carried over from other GPUs"),
     }
 )

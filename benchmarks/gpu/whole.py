@@ -60,6 +60,7 @@ CHOICES: Mapping[str, Choice] = MappingProxyType(
         "transcription": Choice(16, 0.10, "float16"),
         "translation": Choice(64, 0.52, "bfloat16"),
         "speech": Choice(32, 0.12, "float32"),
+        "voxcpm": Choice(32, 0.12, "bfloat16"),
         "separation": Choice(4, 0.10, "bfloat16"),
     }
 )
@@ -222,7 +223,9 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--tiny", action="store_true", help="a toy shape: shows that the code runs, measures nothing")
-    parser.add_argument("--stages", type=lambda text: text.split(","), default=list(USUAL), help="with separation, too")
+    parser.add_argument(
+        "--stages", type=lambda text: text.split(","), default=list(USUAL), help="others: voxcpm, separation"
+    )
     parser.add_argument(
         "--together", default="processes", choices=("processes", "threads"), help="threads: quick to start, for a trial"
     )

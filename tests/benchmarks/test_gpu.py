@@ -23,6 +23,7 @@ STAGES = [
     ("translation", "torch", hour.SPEECH_SECONDS),
     ("speech", "torch", hour.SPEECH_SECONDS),
     ("speech", "coqui-tts", hour.SPEECH_SECONDS),
+    ("voxcpm", "voxcpm", hour.SPEECH_SECONDS),
     ("separation", "torchaudio", hour.SECONDS),
 ]
 
@@ -113,7 +114,9 @@ def test_networks_in_plain_pytorch_have_the_models_sizes() -> None:
     assert sizes == pytest.approx([8.19e9, 378e6, 17.8e6, 1.47e6, 6.63e6], rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["diarization", "transcription", "translation", "speech", "separation", "whole"])
+@pytest.mark.parametrize(
+    "name", ["diarization", "transcription", "translation", "speech", "voxcpm", "separation", "whole"]
+)
 def test_without_its_library_a_benchmark_says_so_in_a_line(name: str) -> None:
     code = (
         "import runpy, sys\n"
@@ -126,6 +129,15 @@ def test_without_its_library_a_benchmark_says_so_in_a_line(name: str) -> None:
     (line,) = ended.stderr.splitlines()
     assert line.startswith("torch cannot be imported")
     assert not ended.stdout
+
+
+@models
+def test_every_stage_has_a_part_in_the_whole_and_together_they_fit_into_the_memory() -> None:
+    from benchmarks.gpu.whole import CHOICES, USUAL
+
+    assert set(CHOICES) == {name for name, _, _ in STAGES} == set(hour.PUBLISHED)
+    assert sum(choice.share for name, choice in CHOICES.items() if name != "speech") < 1  # a flow has one voice
+    assert set(USUAL) <= set(CHOICES)
 
 
 def test_the_hour_is_the_one_that_plans_are_made_for() -> None:
