@@ -63,7 +63,8 @@ class JobOptions(BaseModel):
     """How terms are translated: an object, or pairs of source term and target term."""
 
     keep_background: bool = False
-    """Keep the original sound at a low level under the dub."""
+    """Keep music and effects under the dub: as they are where an engine takes the voices away, else the whole original
+    at a low level."""
 
     start: NonNegativeFloat = 0.0
     """Dub from here on, in seconds; before it the original is kept."""

@@ -24,7 +24,7 @@ STAGES = [
     ("speech", "torch", hour.SPEECH_SECONDS),
     ("speech", "coqui-tts", hour.SPEECH_SECONDS),
     ("voxcpm", "voxcpm", hour.SPEECH_SECONDS),
-    ("separation", "torchaudio", hour.SECONDS),
+    ("separation", "demucs", hour.SECONDS),
 ]
 
 

@@ -28,7 +28,8 @@ def dub(flow: SteppedFlow, source: Path, *languages: str, options: dict[str, Any
 
 def dubbed(flow: SteppedFlow, job: Job, language: str = "es") -> Sound:
     (output,) = (one for one in flow.ledger.outputs(job.id) if one.language == language)
-    return samples(flow.blobs.local_path(output.files["audio"].rpartition("/blobs/")[2]))  # type: ignore[attr-defined]
+    uri = output.files.get("audio") or output.files["video"]
+    return samples(flow.blobs.local_path(uri.rpartition("/blobs/")[2]))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])
@@ -51,6 +52,17 @@ def test_music_plays_on_at_its_level_and_nobody_hears_the_voices(separating_flow
     assert document["engines"]["separation"] == "simulated/1/none"
     # What separation alone needs is not kept any longer.
     assert not [key for key in flow.blobs.keys("artefacts") if "/sound/" in key]
+
+
+def test_sound_that_begins_after_the_picture_stays_where_it_was(separating_flow: SteppedFlow) -> None:
+    flow = separating_flow
+    sound = dubbed(flow, dub(flow, film(flow.runs.folder, picture=True, start=1.48)))
+    for channel, hertz in enumerate(MUSIC):
+        music = levels(sound, hertz)[:, channel]
+        assert decibels(music[:13].max() / MUSIC_LEVEL) < -40
+        # A background that lay beside its original by half a period would silence the music at every border.
+        assert np.abs(decibels(music[16:-2] / MUSIC_LEVEL)).max() < 1
+    assert decibels(levels(sound, VOICE).max() / VOICE_LEVEL) < -45
 
 
 def test_a_mono_film_stays_mono(separating_flow: SteppedFlow) -> None:
