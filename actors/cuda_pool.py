@@ -16,6 +16,8 @@ _LIMITS_SINCE = 12030
 """CUDA 12.3: older drivers know pools without limits."""
 _PINNED, _ON_DEVICE = 1, 1
 _RELEASE_THRESHOLD = 4
+_POOLS_SUPPORTED = 115
+"""`CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED`: some virtual GPUs have none."""
 
 
 class _Properties(ctypes.Structure):
@@ -70,10 +72,11 @@ class CudaDriver:
 
     @property
     def limits_pools(self) -> bool:
-        """Whether it is recent enough."""
-        version = ctypes.c_int()
+        """Whether it is recent enough, and the GPU has pools at all."""
+        version, pools = ctypes.c_int(), ctypes.c_int()
         self._call("cuDriverGetVersion", ctypes.byref(version))
-        return version.value >= _LIMITS_SINCE
+        self._call("cuDeviceGetAttribute", ctypes.byref(pools), ctypes.c_int(_POOLS_SUPPORTED), self._device)
+        return version.value >= _LIMITS_SINCE and pools.value == 1
 
     def limit_pool(self, most: int) -> None:
         """Have this process take no more than so many bytes, and keep what it has taken for its next requests."""

@@ -13,9 +13,12 @@ from actors.cuda_pool import CudaDriver, _Properties
 class Driver:
     """Remembers the pools that were made, by what their properties say in memory."""
 
-    def __init__(self, *, memory: int = 141_000_000_000, version: int = 13000, failing: str = "") -> None:
+    def __init__(
+        self, *, memory: int = 141_000_000_000, version: int = 13000, has_pools: bool = True, failing: str = ""
+    ) -> None:
         self.memory = memory
         self.version = version
+        self.has_pools = has_pools
         self.pools: dict[int, bytes] = {}
         self.kept: dict[int, int] = {}
         self.current: dict[int, int] = {}
@@ -39,6 +42,11 @@ class Driver:
 
     def cuDriverGetVersion(self, found: Any) -> int:  # noqa: N802
         found._obj.value = self.version
+        return 0
+
+    def cuDeviceGetAttribute(self, found: Any, attribute: ctypes.c_int, _device: ctypes.c_int) -> int:  # noqa: N802
+        assert attribute.value == 115, "CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED"
+        found._obj.value = int(self.has_pools)
         return 0
 
     def cuMemPoolCreate(self, pool: Any, wanted: Any) -> int:  # noqa: N802
@@ -77,6 +85,7 @@ def test_it_knows_the_memory_and_whether_limits_are_known() -> None:
     assert CudaDriver(Driver(memory=80_000_000_000)).memory == 80_000_000_000
     assert CudaDriver(Driver(version=12080)).limits_pools
     assert not CudaDriver(Driver(version=12020)).limits_pools
+    assert not CudaDriver(Driver(has_pools=False)).limits_pools
 
 
 @pytest.mark.parametrize("call", ["cuInit", "cuMemPoolCreate", "cuDeviceSetMemPool"])
