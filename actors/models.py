@@ -11,12 +11,12 @@ from actors.contracts.engine import Capability, EngineError, EngineOptions
 from actors.contracts.models import ModelSpec
 
 
-def chosen_model(options: EngineOptions, usual: ModelSpec) -> ModelSpec:
-    """The weights that the parameter `model` names, else the usual ones.
+def chosen_model(options: EngineOptions, usual: ModelSpec, parameter: str = "model") -> ModelSpec:
+    """The weights that the parameter `model` names, or another one in engines with several; else the usual ones.
 
-    `model` is a folder (which is used where it lies), or a repository as `owner/name` or `owner/name@revision`.
+    Its value is a folder (used where it lies), or a repository as `owner/name` or `owner/name@revision`.
     """
-    wanted = options.parameters.get("model") or options.model
+    wanted = options.parameters.get(parameter) or (options.model if parameter == "model" else "")
     if not wanted:
         return usual
     if Path(wanted).is_absolute():

@@ -16,6 +16,7 @@ _LITE = {
 
 _CPU = _LITE | {
     Capability.SEPARATION: "demucs",
+    Capability.DIARIZATION: "wespeaker",
     Capability.TRANSCRIPTION: "whisper",
     Capability.TRANSLATION: "ctranslate2",
     Capability.SPEECH: "kokoro,espeak",

@@ -7,7 +7,9 @@ import numpy as np
 
 from actors.contracts.diarization import Diarization, DiarizationRequest, SceneSpeaker, Turn
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
-from actors.diarization.frames import FRAME_SECONDS, SpeechFrames, speech_frames
+from actors.diarization.frames import SpeechFrames, speech_frames
+from actors.diarization.kaldi_features import FRAME_SECONDS
+from actors.diarization.limits import contradiction
 from actors.diarization.segmentation import Labels, segment
 from actors.diarization.separation import separation
 from actors.diarization.voiceprints import CepstralMetric, voiceprint
@@ -72,11 +74,8 @@ class AcousticDiarizer:
 
 
 def _diarize(request: DiarizationRequest) -> Diarization | EngineError:
-    if request.min_speakers and request.max_speakers and request.min_speakers > request.max_speakers:
-        return EngineError(
-            f"at least {request.min_speakers} and at most {request.max_speakers} speakers contradict each other",
-            code="invalid_request",
-        )
+    if refused := contradiction(request):
+        return refused
     frames = speech_frames(request.clip, request.speech)
     if not len(frames):
         return Diarization((), ())

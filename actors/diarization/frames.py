@@ -8,17 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.contracts.audio import ANALYSIS_RATE, Clip, Samples, Span
-
-FRAME_SECONDS = 0.01
-_FRAME_SAMPLES = round(FRAME_SECONDS * ANALYSIS_RATE)
-_LOUDNESS_SAMPLES = 400
-"""The 25 ms over which a frame's loudness is measured, as for its cepstrum."""
+from actors.diarization.kaldi_features import FRAME_SAMPLES, FRAME_SECONDS, LENGTH_SAMPLES, frames_of
 
 _CEPSTRA = 20
 _MEL_BANDS = 40
-_INT16_RANGE = 32_768
-"""The feature library expects samples in this range."""
-
 _QUIET_SHARE = 0.35
 """The quietest frames of speech tell more about the room and the pauses than about the voice."""
 
@@ -55,7 +48,7 @@ class SpeechFrames:
 
 def speech_frames(clip: Clip, speech: Sequence[Span]) -> SpeechFrames:
     """Measure the frames of a scene (16 kHz) that lie in `speech` (on the source's clock)."""
-    count = len(clip.samples) // _FRAME_SAMPLES
+    count = len(clip.samples) // FRAME_SAMPLES
     spoken = np.zeros(count, np.bool_)
     for span in speech:
         first, last = (round((time - clip.start) / FRAME_SECONDS) for time in (span.start, span.end))
@@ -69,9 +62,9 @@ def speech_frames(clip: Clip, speech: Sequence[Span]) -> SpeechFrames:
 def _loudness(samples: Samples, count: int) -> NDArray[np.float64]:
     """Power of each frame."""
     energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
-    middle = np.arange(count) * _FRAME_SAMPLES + _FRAME_SAMPLES // 2
-    first = np.maximum(0, middle - _LOUDNESS_SAMPLES // 2)
-    last = np.minimum(len(samples), middle + _LOUDNESS_SAMPLES // 2)
+    middle = np.arange(count) * FRAME_SAMPLES + FRAME_SAMPLES // 2
+    first = np.maximum(0, middle - LENGTH_SAMPLES // 2)
+    last = np.minimum(len(samples), middle + LENGTH_SAMPLES // 2)
     power: NDArray[np.float64] = (energy[last] - energy[first]) / (last - first)
     return power
 
@@ -86,11 +79,7 @@ def _cepstra(samples: Samples, count: int) -> NDArray[np.float64]:
     options.mel_opts.num_bins = _MEL_BANDS
     options.num_ceps = _CEPSTRA
     options.use_energy = False
-    mfcc = kaldi_native_fbank.OnlineMfcc(options)
-    mfcc.accept_waveform(ANALYSIS_RATE, samples * np.float32(_INT16_RANGE))
-    mfcc.input_finished()
-    ready = min(count, mfcc.num_frames_ready)
+    made = frames_of(kaldi_native_fbank.OnlineMfcc(options), samples)[:count]
     cepstra = np.zeros((count, _CEPSTRA))
-    for frame in range(ready):
-        cepstra[frame] = mfcc.get_frame(frame)
+    cepstra[: len(made)] = made
     return cepstra[:, 1:]

@@ -9,7 +9,9 @@ import numpy as np
 from actors.contracts.diarization import Diarization, DiarizationRequest, SceneSpeaker, Turn
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
+from actors.diarization.appearance import by_appearance
 from actors.diarization.cosine import CosineMetric
+from actors.diarization.limits import contradiction
 from actors.diarization.pyannote_batches import BatchedPipeline
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.torch_share import keep_to_share
@@ -88,7 +90,7 @@ class Pyannote:
         """Diarize scenes, the windows of all of them together."""
         if self._pipeline is None:
             raise EngineError("load the diarizer before it is used", code="model_load_failed")
-        refused = {i: error for i, request in enumerate(batch) if (error := _refusal(request))}
+        refused = {i: error for i, request in enumerate(batch) if (error := contradiction(request))}
         asked = [i for i, request in enumerate(batch) if i not in refused and len(request.clip.samples)]
         limits = [{"max_speakers": most} if (most := batch[i].max_speakers) else {} for i in asked]
         outputs = self._pipeline.run([batch[i].clip.samples for i in asked], limits) if asked else []
@@ -100,24 +102,13 @@ class Pyannote:
         self._pipeline = None
 
 
-def _refusal(request: DiarizationRequest) -> EngineError | None:
-    if request.min_speakers and request.max_speakers and request.min_speakers > request.max_speakers:
-        return EngineError(
-            f"at least {request.min_speakers} and at most {request.max_speakers} speakers contradict each other",
-            code="invalid_request",
-        )
-    return None
-
-
 def _diarization(request: DiarizationRequest, output: Any) -> Diarization:
     labels = output.speaker_diarization.labels()
-    turns = sorted(_turns(request, output.speaker_diarization, labels), key=lambda turn: (turn.start, turn.speaker))
     # A turn of padding only is cut to nothing, and its speaker with it.
-    appeared = list(dict.fromkeys(turn.speaker for turn in turns))
-    number = {speaker: i for i, speaker in enumerate(appeared)}
+    turns, appeared = by_appearance(_turns(request, output.speaker_diarization, labels))
     return Diarization(
-        tuple(Turn(turn.start, turn.end, number[turn.speaker]) for turn in turns),
-        tuple(_speaker(number[i], labels[i], output, output.speaker_embeddings[i]) for i in appeared),
+        turns,
+        tuple(_speaker(n, labels[i], output, output.speaker_embeddings[i]) for n, i in enumerate(appeared)),
     )
 
 

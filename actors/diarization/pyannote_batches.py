@@ -8,12 +8,12 @@ results. A batch gives what each recording alone gives.
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from actors.contracts.audio import ANALYSIS_RATE, Samples
+from actors.diarization.windows import cut, parted
 
 _SEGMENTATIONS, _EMBEDDINGS = "dubflow/segmentations", "dubflow/embeddings"
 
@@ -58,10 +58,7 @@ class BatchedPipeline:
 
         inference = self._pipeline._segmentation  # noqa: SLF001 - the library offers no other way to its networks
         size, step = inference.model.audio.get_num_samples(inference.duration), round(inference.step * ANALYSIS_RATE)
-        count = max(1, math.ceil((len(samples) - size) / step) + 1)
-        padded = np.zeros((count - 1) * step + size, np.float32)
-        padded[: len(samples)] = samples[: len(padded)]
-        return torch.from_numpy(padded).unfold(0, size, step)[:, None, :]
+        return torch.from_numpy(cut(samples, size, step))[:, None, :]
 
     def _segmentations(self, windows: Sequence[Any]) -> list[Any]:
         """Who of a window's own speakers speaks in which of its frames, by recording."""
@@ -72,7 +69,7 @@ class BatchedPipeline:
         flat: Any = torch.cat(list(windows))
         activity = np.concatenate([inference.infer(batch) for batch in flat.split(self._windows)])
         clock = SlidingWindow(start=0.0, duration=inference.duration, step=inference.step)
-        return [SlidingWindowFeature(own, clock) for own in _parted(activity, windows)]
+        return [SlidingWindowFeature(own, clock) for own in parted(activity, windows)]
 
     def _embeddings(self, windows: Sequence[Any], segmentations: Sequence[Any]) -> list[Any]:
         """(windows, speakers, dimensions) of each recording."""
@@ -86,7 +83,7 @@ class BatchedPipeline:
         chosen: Any = torch.nonzero(spoken)[:, 0]
         for some in chosen.split(self._windows) if len(chosen) else ():
             made[some.numpy()] = network(flat[some], masks=masks[some])
-        return list(_parted(made, windows))
+        return list(parted(made, windows))
 
     def _masks(self, activity: Any) -> Any:
         """(windows, speakers, frames) weights: frames of a speaker alone where there are enough of them."""
@@ -107,9 +104,3 @@ class BatchedPipeline:
 
         onset = self._pipeline.segmentation.threshold
         return np.nan_to_num(binarize(activity, onset=onset, initial_state=False).data).astype(np.float32)
-
-
-def _parted(flat: Any, windows: Sequence[Any]) -> list[Any]:
-    """The rows of each recording again."""
-    ends = np.cumsum([0, *map(len, windows)]).tolist()
-    return [flat[first:last] for first, last in pairwise(ends)]

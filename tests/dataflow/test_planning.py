@@ -30,7 +30,7 @@ def test_processors_speak_with_a_neural_voice_where_there_is_one() -> None:
 
 def auto(home: Path, **changes: Any) -> Settings:
     """What `auto` finds where all engines that are required can work."""
-    able = {"transcription": "pocketsphinx", "translation": "apertium", "speech": "espeak"}
+    able = {"diarization": "acoustic", "transcription": "pocketsphinx", "translation": "apertium", "speech": "espeak"}
     return Settings(**{"profile": Profile.AUTO, "home": home, "engines": able, **changes})
 
 

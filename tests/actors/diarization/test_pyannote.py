@@ -1,6 +1,6 @@
 """The real library on a small pipeline that knows four voices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,38 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.contracts.audio import ANALYSIS_RATE, Clip, Span
+from actors.contracts.audio import ANALYSIS_RATE, Clip
 from actors.contracts.diarization import Diarization, DiarizationRequest
 from actors.contracts.engine import EngineError, EngineOptions
 from actors.diarization.linking import link
 from actors.diarization.pyannote import Pyannote
 from tests.fixtures.checkpoints.diarization import diarization_checkpoint
 from tests.fixtures.measured import Report
-from tests.fixtures.spoken import spoken
+from tests.fixtures.talks import error_rate, in_turn
 
 models = [pytest.mark.models, pytest.mark.timeout(600)]
-
-TEXTS = (
-    "The river runs slowly to the sea.",
-    "My brother works in a large hospital.",
-    "Tomorrow we will visit the old castle.",
-    "Nobody knows where the money went.",
-)
-
-
-def talk(*voices: str, start: float = 0.0, seed: int = 7) -> tuple[DiarizationRequest, list[tuple[Span, str]]]:
-    """Voices say one sentence after the other, half a second apart, over a faint noise."""
-    pause = np.zeros(ANALYSIS_RATE // 2, np.float32)
-    parts, said, clock = [pause], [], 0.5
-    for i, voice in enumerate(voices):
-        one = spoken(TEXTS[i % len(TEXTS)], "en", voice)
-        said.append((Span(start + clock, start + clock + one.words[-1].end), voice))
-        parts += [one.samples, pause]
-        clock += one.seconds + 0.5
-    samples = np.concatenate(parts)
-    samples = samples + np.random.default_rng(seed).normal(0, 0.002, len(samples)).astype(np.float32)
-    clip = Clip(samples, ANALYSIS_RATE, start)
-    return DiarizationRequest(clip, tuple(span for span, _ in said)), said
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +35,11 @@ def only(engine: Pyannote, request: DiarizationRequest) -> Diarization:
     return outcome
 
 
-def error_rate(found: Diarization, truth: Sequence[tuple[Span, str]]) -> float:
-    from pyannote.core import Annotation, Segment
-    from pyannote.metrics.diarization import DiarizationErrorRate
-
-    reference, hypothesis = Annotation(), Annotation()
-    for i, (span, voice) in enumerate(truth):
-        reference[Segment(span.start, span.end), i] = voice
-    for i, turn in enumerate(found.turns):
-        hypothesis[Segment(turn.start, turn.end), i] = turn.speaker
-    return float(DiarizationErrorRate(collar=0.25)(reference, hypothesis))
-
-
 class TestWithThePipeline:
     pytestmark = models
 
     def test_speakers_are_told_apart_on_the_sources_clock(self, engine: Pyannote, report: Report) -> None:
-        request, truth = talk("m6", "f2", "m6", "f2", start=100.0)
+        request, truth = in_turn("m6", "f2", "m6", "f2", start=100.0)
         found = only(engine, request)
         rate = error_rate(found, truth)
         report(f"pyannote, two voices: diarization error rate {rate:.1%}")
@@ -87,7 +53,7 @@ class TestWithThePipeline:
     def test_scenes_diarized_together_are_what_the_library_makes_of_each_alone(self, engine: Pyannote) -> None:
         from pyannote.audio import Pipeline
 
-        requests = [talk(*voices)[0] for voices in (("m6", "f2"), ("f5",), ("m1", "f2", "m1"))]
+        requests = [in_turn(*voices)[0] for voices in (("m6", "f2"), ("f5",), ("m1", "f2", "m1"))]
         requests.append(replace(requests[0], clip=Clip(requests[0].clip.samples[:9000], ANALYSIS_RATE)))
         stock: Any = Pipeline.from_pretrained(diarization_checkpoint())
         for request, found in zip(requests, engine.run(requests), strict=True):
@@ -113,13 +79,13 @@ class TestWithThePipeline:
 
     def test_a_person_is_found_again_in_another_scene(self, engine: Pyannote) -> None:
         talks = (("m6", "f2", "m6", "f2"), ("f2", "m6", "f2", "m6"), ("m1", "m1"))
-        requests = [talk(*voices, seed=seed)[0] for seed, voices in enumerate(talks)]
+        requests = [in_turn(*voices, seed=seed)[0] for seed, voices in enumerate(talks)]
         scenes = [outcome.speakers for outcome in engine.run(requests) if isinstance(outcome, Diarization)]
         assert link(scenes, engine.metric) == ((0, 1), (1, 0), (2,))
         assert engine.metric.across_recordings
 
     def test_no_more_speakers_are_found_than_there_may_be(self, engine: Pyannote) -> None:
-        request, _ = talk("m6", "f2", "m6", "f2")
+        request, _ = in_turn("m6", "f2", "m6", "f2")
         assert len(only(engine, replace(request, max_speakers=1)).speakers) == 1
 
     def test_silence_has_no_speakers(self, engine: Pyannote) -> None:
@@ -129,7 +95,7 @@ class TestWithThePipeline:
             assert only(engine, DiarizationRequest(clip, ())) == Diarization((), ())
 
     def test_a_contradiction_costs_its_own_request(self, engine: Pyannote) -> None:
-        request, _ = talk("m6", "f2")
+        request, _ = in_turn("m6", "f2")
         bad, good = engine.run([replace(request, min_speakers=3, max_speakers=2), request])
         assert isinstance(bad, EngineError)
         assert bad.code == "invalid_request"

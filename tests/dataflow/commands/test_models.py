@@ -63,7 +63,7 @@ def test_without_a_network_there_is_one_line_and_exit_code_3(tmp_path: Path) -> 
     clip = Path(__file__).parents[3] / "samples" / "jfk.mp4"
     dub = dubflow(tmp_path, "dub", str(clip), "--to", "es", "--profile", "cpu", "-o", str(tmp_path / "out"))
     assert dub.returncode == 3
-    assert "run: dubflow models fetch transcription.whisper" in dub.stderr
+    assert "run: dubflow models fetch diarization.wespeaker" in dub.stderr
 
 
 def test_an_engine_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
