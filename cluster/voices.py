@@ -1,10 +1,45 @@
-"""Forgetting a person of a series: what was known of them, then the sound that they were cloned from."""
+"""People of series: as they are shown, and how they are forgotten, with the sound that they were cloned from."""
+
+from datetime import UTC, datetime
+from typing import Any
 
 from cluster import layout
 from cluster.blobs.contract import BlobStore
+from cluster.consent import WORDINGS
 from cluster.errors import DubflowError
 from cluster.ledger.ledger import Ledger
-from cluster.ledger.library_records import ForgottenVoice
+from cluster.ledger.library_records import ForgottenVoice, LibraryVoice
+
+
+def describe(voice: LibraryVoice) -> dict[str, Any]:
+    """All that is told of a person, as JSON; their voiceprint is not."""
+    traits = voice.impression.traits
+    return {
+        "voice_id": voice.id,
+        "series": voice.series,
+        "label": voice.label,
+        "name": voice.name,
+        "gender": voice.gender or traits.get("gender", "unknown"),
+        "gender_confidence": 1.0 if voice.gender else round(traits.get("confidence", 0.0), 3),
+        "seconds": round(voice.impression.seconds, 1),
+        "cloned": bool(voice.reference),
+        "voices": [
+            {"language": one.language, "engine": one.engine or None, "voice": one.voice, "by_hand": one.by_hand}
+            for one in voice.voices
+        ],
+        "consents": [
+            {
+                "job_id": one.job_id,
+                "key_id": one.key_id or None,
+                "wording": one.wording,
+                "words": WORDINGS.get(one.wording, ""),  # a newer version may have written it
+                "stated_at": _iso(one.stated_at),
+            }
+            for one in voice.consents
+        ],
+        "created_at": _iso(voice.created_at),
+        "met_at": _iso(voice.met_at),
+    }
 
 
 def forget_voice(ledger: Ledger, blobs: BlobStore, voice_id: str, tenant: str | None = None) -> None:
@@ -41,3 +76,7 @@ def sweep_voices(ledger: Ledger, blobs: BlobStore) -> tuple[DubflowError, ...]:
 def _clear(ledger: Ledger, blobs: BlobStore, forgotten: ForgottenVoice) -> None:
     blobs.delete_prefix(layout.voice(forgotten.tenant, forgotten.id))
     ledger.voice_cleared(forgotten.id)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

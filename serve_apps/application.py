@@ -32,6 +32,7 @@ from serve_apps.routers import (
     trace,
     upload,
     uploads,
+    voices,
     webhook_secret,
 )
 from serve_apps.security_headers import SecurityHeaders, security_headers
@@ -43,6 +44,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
     jobs.router,
     script.router,
+    voices.router,
     files.router,
     progress.router,
     trace.router,

@@ -3,8 +3,9 @@
 import re
 
 from cluster.ledger.transition import not_found
+from cluster.ledger.voices import unknown_voice
 
-_JOB_ID = re.compile(r"[0-9a-f]{32}")
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def require_job_id(text: str) -> str:
@@ -13,6 +14,17 @@ def require_job_id(text: str) -> str:
     Raises:
         DubflowError: `not_found`.
     """
-    if not _JOB_ID.fullmatch(text):
+    if not _ID.fullmatch(text):
         raise not_found(text[:200])
+    return text
+
+
+def require_voice_id(text: str) -> str:
+    """The text, where it can be the id of a person of a series.
+
+    Raises:
+        DubflowError: `not_found`.
+    """
+    if not _ID.fullmatch(text):
+        raise unknown_voice(text[:200])
     return text

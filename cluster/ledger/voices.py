@@ -31,7 +31,7 @@ class Voices(LedgerBase):
             DubflowError: `invalid_request` for a cursor that no page gave.
         """
         wanted = ((voices.c.tenant, tenant), (series.c.name, of_series))
-        conditions = [column == value for column, value in wanted if value is not None]
+        conditions = [column == storable(value) for column, value in wanted if value is not None]
         if cursor is not None:
             conditions.append(voices.c.number < _number(cursor))
         newest = select_voices(*conditions).order_by(voices.c.number.desc()).limit(limit + 1)

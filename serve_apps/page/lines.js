@@ -9,7 +9,7 @@ const FAST = 1.2;
 
 /** @param {object} told what `GET /jobs/{id}/script` answers */
 export function scriptOf(told) {
-  const speakers = told.speakers.map(({ id }) => id);
+  const speakers = new Map(told.speakers.map(({ id, name, library }, number) => [id, { number, name: name || library }]));
   const lines = told.utterances.map((utterance) => lineOf(utterance, speakers, told.target_language));
   const { target_language: language, revision, report, source } = told;
   return { language, revision, lines, report, seconds: source.duration };
@@ -19,7 +19,7 @@ function lineOf(told, speakers, language) {
   const { id, start, end, rate } = told;
   const flags = [...told.flags];
   if (rate > FAST && !flags.includes("overflow")) flags.push("fast");
-  const number = speakers.indexOf(told.speaker);
+  const { number, name } = speakers.get(told.speaker) ?? { number: 0, name: "" };
   return {
     id,
     language,
@@ -33,8 +33,8 @@ function lineOf(told, speakers, language) {
     flags,
     edited: told.edited,
     changed: told.changed,
-    tone: (Math.max(0, number) % TONES) + 1,
-    speakerName: nameOf(told.speaker),
+    tone: (number % TONES) + 1,
+    speakerName: name || nameOf(told.speaker),
     budget: told.budget_characters,
     worry: flags.reduce((sum, flag) => sum + (WEIGHTS[flag] ?? 0), 0),
   };

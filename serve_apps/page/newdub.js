@@ -9,6 +9,8 @@ import { strings } from "./strings.js";
 import { add } from "./uploads.js";
 
 const LAST_CHOICE = "dubflow.choice";
+const SERIES = "dubflow.series";
+const MOST_SERIES = 20;
 
 /** @param {File[]} files */
 export async function newDub(files, { jobs, showProblem }) {
@@ -82,7 +84,9 @@ function panel(entries, limits, languages, pace) {
     if (!check()) return picker.focusIfEmpty();
     const chosen = { source: source.value(), targets: targets(), ...options.value() };
     localStorage.setItem(LAST_CHOICE, JSON.stringify(chosen));
-    entries.forEach(({ file }) => add(file, requestOf({ ...chosen, consent: options.consent() })));
+    const series = options.series();
+    if (series) rememberSeries(series);
+    entries.forEach(({ file }) => add(file, requestOf({ ...chosen, series, consent: options.consent() })));
     return dialog.close();
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -152,6 +156,11 @@ function moreOptions(last) {
   background.checked = last.background ?? true;
   const review = h("input", { type: "checkbox", id: "review" });
   review.checked = last.review ?? false;
+  // Offered and never filled in: whose film is taken for one of a series is known in the series from then on.
+  const known = h("datalist", { id: "known-series" }, ...seriesBefore().map((name) => h("option", { value: name })));
+  const series = h("input", { type: "text", id: "series", maxlength: "100", list: "known-series", autocomplete: "off", dir: "auto" });
+  const seriesHelp = h("span", { class: "soft small", id: "series-help" }, strings.create.seriesHelp);
+  series.setAttribute("aria-describedby", seriesHelp.id);
   // Never remembered: consent is given for these films, not for the next ones.
   const cloning = h("input", { type: "checkbox", id: "cloning" });
   const cloningField = h("label", { class: "check" }, cloning, h("span", {}, strings.create.cloneVoices));
@@ -160,6 +169,7 @@ function moreOptions(last) {
     "div",
     { class: "stack" },
     h("div", { class: "field" }, h("label", { for: "speakers" }, strings.create.speakers), speakers),
+    h("div", { class: "field" }, h("label", { for: "series" }, strings.create.series), series, known, seriesHelp),
     h("label", { class: "check" }, background, h("span", {}, strings.create.background)),
     cloningField,
     h("label", { class: "check" }, review, h("span", {}, strings.create.review)),
@@ -171,11 +181,13 @@ function moreOptions(last) {
     },
     value: () => ({ speakers: speakers.value, background: background.checked, review: review.checked }),
     consent: () => !cloningField.hidden && cloning.checked,
+    series: () => series.value.trim(),
   };
 }
 
-function requestOf({ source, targets, speakers, background, review, consent }) {
+function requestOf({ source, targets, speakers, background, review, series, consent }) {
   const options = { keep_background: background };
+  if (series) options.series = series;
   if (consent) options.clone_voices = true;
   if (speakers) options.min_speakers = Number(speakers);
   if (speakers && speakers !== "5") options.max_speakers = Number(speakers);
@@ -195,6 +207,19 @@ function costOf(entries, languages, pace) {
   const seconds = entries.reduce((sum, { about }) => sum + (about.seconds ?? 0), 0);
   if (!pace || !seconds || !languages) return strings.time.estimateUnknown;
   return fillIn(strings.time.estimate, { time: duration(seconds * pace * languages) });
+}
+
+function seriesBefore() {
+  try {
+    return JSON.parse(localStorage.getItem(SERIES) ?? "[]");
+  } catch {
+    return [];
+  }
+}
+
+function rememberSeries(name) {
+  const names = [name, ...seriesBefore().filter((other) => other !== name)];
+  localStorage.setItem(SERIES, JSON.stringify(names.slice(0, MOST_SERIES)));
 }
 
 function remembered() {

@@ -100,6 +100,8 @@ export const strings = {
     speakersAuto: "Find out",
     speakersMany: "5 or more",
     background: "Keep music and background sound",
+    series: "Series (if it is part of one)",
+    seriesHelp: "The same people keep the same voices in all videos of a series. What is kept of them stays until it is forgotten.",
     cloneVoices: "Speak with the speakers' own voices. I have their consent",
     review: "Let me read the translation before it is spoken",
     start: { one: "Start dubbing", other: "Start dubbing {n} files" },

@@ -26,8 +26,10 @@ from serve_apps.views import API
 from tests.fixtures.accounts import let_time_pass
 from tests.fixtures.doors import doors, service_settings
 from tests.fixtures.ledgers import request
+from tests.fixtures.library import episode, meet
 
 VALID: dict[str, dict[str, Any]] = {
+    "PATCH /voices/{voice_id}": {"json": {"name": "Ann"}},
     "PATCH /uploads/{upload_id}": {"headers": {"Upload-Offset": "0"}, "content": b"x"},
     "PUT /uploads/{upload_id}/parts/{number}": {"content": b"x"},
 }
@@ -97,10 +99,12 @@ def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> I
 
 def things_of_acme(url: str) -> dict[str, str]:
     ledger = Ledger(url)
+    meet(ledger, episode(ledger, "one", tenant="acme"), 1.0)
+    (person,) = ledger.voices().voices
     job = ledger.submit(request(tenant="acme"))
     upload = ledger.create_upload("acme", "a.mp4", 3, seconds=DAY, upload_id="1" * 32, key="uploads/acme/1/a.mp4")
     ledger.close()
-    return {"job_id": job.id, "upload_id": upload.id}
+    return {"job_id": job.id, "upload_id": upload.id, "voice_id": person.id}
 
 
 def call(service: Service, method: str, path: str, key: str | None, things: dict[str, str]) -> httpx.Response:

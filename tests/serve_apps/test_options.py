@@ -17,6 +17,7 @@ options = st.builds(
     max_speakers=st.none(),
     glossary=st.lists(st.tuples(st.text(min_size=1, max_size=9), st.text(min_size=1, max_size=9)), max_size=3),
     keep_background=st.booleans(),
+    series=st.sampled_from(["", "Life on Mars"]),
     start=st.floats(0, 100),
     end=st.none() | st.floats(101, 1e6),
 )
@@ -33,6 +34,13 @@ def test_the_flow_reads_what_the_doors_write(chosen: JobOptions) -> None:
         name: getattr(chosen, name) for name in FLOW_OPTIONS
     }
     assert to_plain(read) == {"profile": FlowOptions().profile, **chosen.for_flow()}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"), [("", ""), ("   ", ""), (" Life\ton  Mars ", "Life on Mars"), ("Caf\u0065\u0301", "Caf\u00e9")]
+)
+def test_a_series_has_one_name_however_it_is_written(written: str, kept: str) -> None:
+    assert JobOptions(series=written).series == kept
 
 
 def test_defaults_are_those_of_the_flow() -> None:
@@ -53,6 +61,8 @@ def test_defaults_are_those_of_the_flow() -> None:
         {"glossary": {str(number): "x" for number in range(1001)}},
         {"webhook_url": "ftp://example.org"},
         {"speaker": 1},
+        {"series": "a\0b"},
+        {"series": "x" * 101},
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:

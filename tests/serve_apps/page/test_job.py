@@ -66,6 +66,13 @@ def test_the_dub_and_the_original_run_on_one_clock(site: Site, visit: Visits, jo
     until(page.locator("audio"), "one.paused")
 
 
+def test_people_of_a_series_are_called_by_their_names(site: Site, visit: Visits, film: Path, dubbed_film: Path) -> None:
+    people = {"S1": {"library": "V3", "name": "Ann <b>"}, "S2": {"library": "V1", "name": ""}}
+    job = Dub(site, film, people=people).completed((*LINES, Line(5.6, 5.9, "Yes.", "Sí.", "S3")), dubbed_film)
+    page = ready(visit(address(site, job)))
+    expect(page.locator(".line .speaker")).to_have_text(["Ann <b>", "V1", "Ann <b>", "Speaker 3"])
+
+
 def test_another_language_goes_on_at_the_same_moment(site: Site, visit: Visits, job: Job) -> None:
     page = ready(visit(address(site, job)))
     page.keyboard.press("ArrowDown")

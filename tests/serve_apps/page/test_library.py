@@ -100,6 +100,7 @@ def test_files_become_jobs(site: Site, visit: Visits, film: Path, dubbed_film: P
     expect(panel(page).get_by_text("0:06")).to_have_count(2)
     page.get_by_label("How many people speak").select_option("2")
     page.get_by_label("Let me read the translation").check()
+    page.get_by_label("Series").fill(" Life on  Mars ")
     start(page, "espanol", "catalan")
     expect(rows(page).filter(has_text="Waiting")).to_have_count(2)
     jobs = site.ledger.jobs().jobs
@@ -108,7 +109,10 @@ def test_files_become_jobs(site: Site, visit: Visits, film: Path, dubbed_film: P
         assert job.request.target_languages == ("es", "ca")
         assert job.request.review
         assert job.request.options["max_speakers"] == 2
-    choose(page, film)  # the choice is remembered
+        assert job.request.options["series"] == "Life on Mars"
+    choose(page, film)  # the choice is remembered, the series only offered
+    expect(page.get_by_label("Series")).to_have_value("")
+    expect(page.locator("#known-series option")).to_have_attribute("value", "Life on  Mars")
     expect(panel(page).get_by_role("list", name="Chosen languages").get_by_role("listitem")).to_have_count(2)
 
 
