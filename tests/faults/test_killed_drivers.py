@@ -8,7 +8,9 @@ import pytest
 
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import Stage, StageStatus
+from dataflow.records import JobOptions, to_plain
 from tests.fixtures import tones
+from tests.fixtures.flows import SteppedFlow
 from tests.fixtures.runs import Runs, kill_all
 
 if TYPE_CHECKING:
@@ -45,14 +47,19 @@ def finished_parts(runs: Runs) -> int:
     return done
 
 
-def test_whatever_was_finished_is_not_done_again_and_the_results_are_the_same(runs: Runs) -> None:
+def test_whatever_was_finished_is_not_done_again_and_the_results_are_the_same(
+    runs: Runs, stepped_flow: SteppedFlow
+) -> None:
     sources = [tones.video(runs.folder / f"v{i}.mp4", seconds, seed=i) for i, seconds in enumerate((70, 40, 25))]
-    assert runs.dub(*sources, "--to", "es").code == 0
+    options = to_plain(JobOptions(profile="lite"))
+    for source in sources:
+        stepped_flow.submit(source, "es", destination=runs.out.as_uri(), stem=source.stem, options=options)
+    stepped_flow.run()
     expected, calls_needed = contents(runs), runs.calls()
 
     killed = Runs(runs.folder / "2", seconds={"transcription": 0.8, "translation": 0.5, "speech": 0.1})
     for calls_before_the_kill in (2, 7):
-        run = killed.start("dub", *sources, "--to", "es", "-o", killed.out, "--json")
+        run = killed.start("dub", *sources, "--to", "es", "--profile", "lite", "-o", killed.out, "--json")
         killed.calls_reach(calls_before_the_kill, run)
         assert run.poll() is None
         finished = finished_parts(killed)
@@ -60,7 +67,7 @@ def test_whatever_was_finished_is_not_done_again_and_the_results_are_the_same(ru
         run.communicate()
         assert finished_parts(killed) >= finished
 
-    last = killed.dub(*sources, "--to", "es")
+    last = killed.dub(*sources, "--to", "es", "--profile", "lite")
     assert last.code == 0
     assert {line["status"] for line in last.results.values()} == {"completed"}
     assert contents(killed) == expected
