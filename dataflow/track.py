@@ -11,7 +11,7 @@ from actors.contracts.audio import Samples, Span
 from cluster.blobs.contract import BlobStore
 from dataflow import flac
 from dataflow.bed import Background, Bed, Block, Stretch
-from dataflow.limiter import limit
+from dataflow.limiter import limit, limit_stream
 from dataflow.loudness import TAKE_CEILING, lufs
 from dataflow.metering import LoudnessMeter, TruePeakMeter
 from dataflow.mix import Piece, mix
@@ -63,6 +63,9 @@ class DubbedTrack:
         pieces = (self._piece(placed) for placed in self._timeline.takes)
         shape = self._shape
         blocks = mix(pieces, shape.samples, channels=shape.channels, block=shape.rate, bed=self._bed(), gain=self._gain)
+        if self._timeline.backgrounds:
+            # Music at its full level leaves a voice little room: peaks are held, so that the film need not be lowered.
+            blocks = limit_stream(blocks, shape.rate, TAKE_CEILING)
         for block in blocks:
             # Without the original all channels are alike, so one tells all.
             heard = block if self._original is not None else block[:, 0]
