@@ -41,6 +41,11 @@ def voice(tenant: str, voice_id: str) -> str:
     return f"voices/{tenant}/{voice_id}"
 
 
+def paces(tenant: str) -> str:
+    """Prefix of what was learned of the rates of voices: numbers, which outlive the sources that told them."""
+    return f"paces/{tenant}"
+
+
 def upload_of(blobs: BlobStore, tenant: str, source_uri: str) -> str | None:
     """Id of the upload that a source is; None for a source that lies elsewhere."""
     return _first_segment(blobs, _uploads(tenant), source_uri)

@@ -70,6 +70,11 @@ def casting(view: JobView, script_key: str, language: str, speech: EngineInfo, c
     return _key(view, "casting", "json", script_key, language, speech.identity, cast)
 
 
+def paces(view: JobView, script_key: str, language: str, casting: Casting) -> str:
+    """How fast the voices of a casting are expected to speak: what was known when they were cast first."""
+    return _key(view, "paces", "json", script_key, language, casting.voices)
+
+
 def own_voice(view: JobView, voice: str) -> str:
     """How a speaker of the source sounds; `voice` is a digest of the sound."""
     return _key(view, "voice", "flac", voice)

@@ -7,6 +7,7 @@ from dataflow import artefacts, engines
 from dataflow.backgrounds import Scenery, place_backgrounds
 from dataflow.context import FlowContext, JobView
 from dataflow.loudness import MOST_LIMITING, TAKE_CEILING, combine, lufs
+from dataflow.paces import PaceBook
 from dataflow.records import PassageTakes, PlacedTake, SceneList, Script, Take, Timeline, Utterance, to_json
 from dataflow.schema import LanguageRow, PassageRow
 from dataflow.stage import FlowStage
@@ -31,6 +32,7 @@ class Assemble(FlowStage[PassageRow]):
         self._stored = Stored(self.blobs)
         self._activity = engines.speech_activity(context.plan)
         self._separates = engines.separator(context.plan) is not None
+        self._speakers, self._paces = engines.speakers(context.plan), PaceBook(self.blobs)
 
     def process(self, row: PassageRow, view: JobView) -> Iterator[LanguageRow]:
         """Place all takes of a language once the last passage is over, however often it is asked."""
@@ -44,7 +46,10 @@ class Assemble(FlowStage[PassageRow]):
             made = self._backgrounds(row, view)
             timeline_key = artefacts.timeline(view, row.script_key, keys, sorted(edited), made)
             scenery = None if made is None else self._scenery(view, made)
-            self.blobs.put_bytes(timeline_key, to_json(plan_timeline(script, takes, view, edited, scenery)))
+            timeline = plan_timeline(script, takes, view, edited, scenery)
+            self.blobs.put_bytes(timeline_key, to_json(timeline))
+            speaker = self._speakers.of(row.language, cloned=view.options.clone_voices)
+            self._paces.learn(view, row.language, speaker.info, timeline)
             yield LanguageRow(
                 job_id=row.job_id,
                 owner=row.owner,

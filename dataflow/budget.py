@@ -1,20 +1,16 @@
 """How many characters a line may have to fit its time: from how fast its voice was heard to speak."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-import langcodes
-
+from dataflow.paces import usual_rate
 from dataflow.records import Casting, Script, Take, Timeline
 from dataflow.timing import FREE_RATE, Line, windows
 
-CHARACTERS_PER_SECOND = {"Hans": 5.0, "Hant": 5.0, "Jpan": 8.0, "Kore": 7.0}
-"""Of writing systems whose characters hold more than a letter, before anything was spoken."""
-LETTERS_PER_SECOND = 15.0
-"""Of all others: about 175 words a minute, at which people read aloud."""
 
-
-def budgets(script: Script, timeline: Timeline, casting: Casting, language: str) -> dict[str, int]:
+def budgets(
+    script: Script, timeline: Timeline, casting: Casting, language: str, paces: Mapping[str, float] | None = None
+) -> dict[str, int]:
     """Characters that fit each line's slot and the silence after it, at a rate nobody notices.
 
     The silence before a line is left to the line before: both may use up their budgets.
@@ -24,6 +20,7 @@ def budgets(script: Script, timeline: Timeline, casting: Casting, language: str)
         timeline: What was spoken so far tells the voices' rates; nothing need have been.
         casting: Who speaks for whom.
         language: Of the dub, BCP-47.
+        paces: What was expected of each speaker's voice, for those that were not heard.
 
     Returns:
         By utterance id.
@@ -34,7 +31,8 @@ def budgets(script: Script, timeline: Timeline, casting: Casting, language: str)
     for take in takes:
         by_voice[take.voice].append(take)
     heard = {voice: _rate(own) for voice, own in by_voice.items()}
-    rates = {speaker: heard.get(voice) or usual for speaker, voice in casting.voices.items()}
+    unheard = {} if takes else (paces or {})
+    rates = {speaker: heard.get(voice) or unheard.get(speaker, usual) for speaker, voice in casting.voices.items()}
     slots = [Line(utterance.speaker, utterance.span, 0.0) for utterance in script.utterances]
     return {
         utterance.id: int((window.end - utterance.start) * FREE_RATE * rates.get(utterance.speaker, usual))
@@ -42,18 +40,20 @@ def budgets(script: Script, timeline: Timeline, casting: Casting, language: str)
     }
 
 
-def expected(script: Script, language: str) -> dict[str, int]:
-    """The same before anything was spoken, by utterance id: at the rate that can be expected of any voice."""
+def expected(script: Script, language: str, paces: Mapping[str, float]) -> dict[str, int]:
+    """The same before anything was spoken, by utterance id.
+
+    Args:
+        script: The utterances.
+        language: Of the dub, BCP-47.
+        paces: Characters a second that can be expected of each speaker's voice; as of any voice where there is none.
+    """
+    usual = usual_rate(language)
     slots = [Line(utterance.speaker, utterance.span, 0.0) for utterance in script.utterances]
     return {
-        utterance.id: int((window.end - utterance.start) * FREE_RATE * usual_rate(language))
+        utterance.id: int((window.end - utterance.start) * FREE_RATE * paces.get(utterance.speaker, usual))
         for utterance, window in zip(script.utterances, windows(slots, script.seconds), strict=True)
     }
-
-
-def usual_rate(language: str) -> float:
-    """Characters a second that can be expected of any voice of a language."""
-    return CHARACTERS_PER_SECOND.get(langcodes.Language.get(language).maximize().script or "", LETTERS_PER_SECOND)
 
 
 def _rate(takes: Iterable[Take]) -> float:

@@ -10,6 +10,7 @@ from dataflow.casting import Caster
 from dataflow.context import FlowContext, JobView
 from dataflow.lanes import BulkWindow
 from dataflow.own_voices import OwnVoices
+from dataflow.paces import PaceBook
 from dataflow.passages import cut_into_passages
 from dataflow.records import NOTHING_SAID, Casting, HeardScenes, SceneList, SceneVoices, SceneWords, Script, to_json
 from dataflow.schema import PassageRow, SceneRow
@@ -34,6 +35,7 @@ class JoinScript(FlowStage[SceneRow]):
         self._translator = engines.translator(context.plan)
         self._speakers = engines.speakers(context.plan)
         self._people, self._own, self._caster = SeriesPeople(context), OwnVoices(context), Caster(context)
+        self._paces = PaceBook(self.blobs)
         self._window = BulkWindow(context.ledger, context.owner, Stage.SYNTHESIS, bulk_rows(context.plan, SPEECH))
 
     def process(self, row: SceneRow, view: JobView) -> Iterator[PassageRow]:
@@ -136,6 +138,7 @@ class JoinScript(FlowStage[SceneRow]):
         engine = self._speakers.of(language, cloned=view.options.clone_voices)
         casting_key = artefacts.casting(view, script_key, language, engine.info, casting)
         self.blobs.put_bytes(casting_key, to_json(casting))
+        self._paces.pin(view, script_key, language, casting, engine.info)
         passages = cut_into_passages(script.utterances)
         for stage in (Stage.TRANSLATION, Stage.SYNTHESIS):
             self.ledger.expect(row.lease, stage, language, len(passages))

@@ -244,6 +244,28 @@ class Casting:
 
 
 @dataclass(frozen=True, slots=True)
+class Paces:
+    """Characters a second that a translator may expect of each speaker's voice in one language."""
+
+    by_speaker: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of a voice was heard."""
+
+    characters: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PaceHistory:
+    """What sources told of an engine's voices in one language: (digest of the source, by voice), the latest last."""
+
+    sources: tuple[tuple[str, dict[str, Heard]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DubbedLine:
     """The translation of one utterance; `concise` where the natural one may be too long for its slot."""
 

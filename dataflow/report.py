@@ -29,6 +29,7 @@ def script_document(
     request: JobRequest,
     engines: Mapping[str, str],
     report: Mapping[str, Any],
+    paces: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """What `<stem>.<lang>.json` holds; times in seconds on the source's clock, rounded to the millisecond.
 
@@ -36,7 +37,7 @@ def script_document(
     """
     placed = {one.take.utterance_id: one for one in timeline.takes}
     machine, lines = wording.machine, wording.lines
-    characters = budgets(script, timeline, casting, language)
+    characters = budgets(script, timeline, casting, language, paces)
     return {
         "format": FORMAT,
         "source": {

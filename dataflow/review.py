@@ -6,6 +6,7 @@ from dataflow import artefacts, engines
 from dataflow.assemble import flags_of
 from dataflow.context import FlowContext, JobView
 from dataflow.opened import drop_source
+from dataflow.paces import PaceBook
 from dataflow.records import Script, Timeline
 from dataflow.report import script_document, stage_report, timing_report
 from dataflow.schema import PassageRow
@@ -38,14 +39,15 @@ class Reviews:
 
     def _draft(self, row: PassageRow, view: JobView, wording: Wording) -> dict[str, Any]:
         ledger, script = self._context.ledger, self._stored.script(row.script_key)
-        timeline = nothing_spoken(script, wording)
+        timeline, casting = nothing_spoken(script, wording), self._stored.casting(row.casting_key)
         document = script_document(
             script,
             timeline,
-            self._stored.casting(row.casting_key),
+            casting,
             wording,
             language=row.language,
             request=view.job.request,
+            paces=PaceBook(self._context.blobs).pinned(view, row.script_key, row.language, casting),
             engines=engines.identities(self._context.plan, row.language, cloned=view.options.clone_voices),
             report={
                 **timing_report(script, timeline),

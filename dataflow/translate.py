@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -10,6 +10,7 @@ from dataflow import artefacts, engines
 from dataflow.budget import expected
 from dataflow.context import FlowContext, JobView
 from dataflow.engine_host import EngineHost
+from dataflow.paces import PaceBook
 from dataflow.parts import WHOLE_JOB, failure_of
 from dataflow.records import DubbedLine, PassageLines, Script, Utterance, to_json
 from dataflow.review import Reviews
@@ -36,6 +37,7 @@ class Translate(FlowStage[PassageRow]):
         self._pairs = engine.pairs()
         self._stored = Stored(self.blobs)
         self._reviews = Reviews(context)
+        self._paces = PaceBook(self.blobs)
         self._engine: EngineHost[TranslationRequest, Translation] = EngineHost(
             engine,
             budget=BATCH_CHARACTERS,
@@ -63,10 +65,13 @@ class Translate(FlowStage[PassageRow]):
     def _requests(self, row: PassageRow, view: JobView) -> list[TranslationRequest]:
         """One for each stretch of a passage in one language; what is in the target language already stays as it is."""
         script: Script = self._stored.script(row.script_key)
+        casting = self._stored.casting(row.casting_key)
+        paces = self._paces.pinned(view, row.script_key, row.language, casting)
+        characters = expected(script, row.language, paces)
         passage = range(row.first, row.last)
         stretches = groupby(passage, key=lambda i: self._language(script, script.utterances[i], row.language))
         return [
-            self._request(script, list(members), language, row.language, view)
+            self._request(script, list(members), language, row.language, view, characters=characters)
             for language, members in stretches
             if lookup(row.language, {language}) is None
         ]
@@ -78,10 +83,16 @@ class Translate(FlowStage[PassageRow]):
         return own if own and (lookup(target, {own}) or lookup(own, sources)) else script.language
 
     def _request(
-        self, script: Script, members: Sequence[int], language: str, target: str, view: JobView
+        self,
+        script: Script,
+        members: Sequence[int],
+        language: str,
+        target: str,
+        view: JobView,
+        *,
+        characters: Mapping[str, int],
     ) -> TranslationRequest:
         before = script.utterances[max(0, members[0] - CONTEXT_LINES) : members[0]]
-        characters = expected(script, target)
         return TranslationRequest(
             source_language=language,
             target_language=target,

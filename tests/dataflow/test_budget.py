@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.contracts.voices import Gender, VoiceTraits
-from dataflow.budget import budgets, usual_rate
+from dataflow.budget import budgets, expected
+from dataflow.paces import usual_rate
 from dataflow.records import Casting, Level, PlacedTake, Script, Speaker, Take, Timeline, Utterance
 from dataflow.timing import FREE_RATE, Line, place
 
@@ -37,11 +38,19 @@ def test_a_voice_that_was_not_heard_is_taken_to_speak_like_the_others() -> None:
     assert found["u0"] == found["u1"]
 
 
-@pytest.mark.parametrize(("language", "rate"), [("es", 15.0), ("zh-Hant", 5.0), ("zh", 5.0), ("ja", 8.0), ("ko", 7.0)])
-def test_before_anything_was_spoken_the_writing_system_tells(language: str, rate: float) -> None:
-    assert usual_rate(language) == rate
+@pytest.mark.parametrize("language", ["es", "de", "zh-Hant"])
+def test_before_anything_was_spoken_the_language_tells(language: str) -> None:
     found = budgets(script(("S1", 10, 12)), timeline(), CASTING, language)
-    assert found == {"u0": int(3.5 * FREE_RATE * rate)}
+    assert (
+        found == {"u0": int(3.5 * FREE_RATE * usual_rate(language))} == expected(script(("S1", 10, 12)), language, {})
+    )
+
+
+def test_before_anything_was_spoken_each_voice_may_have_what_it_is_expected_to_say() -> None:
+    lines, paces = script(("S1", 10, 12), ("S2", 20, 22)), {"S1": 10.0, "S2": 20.0}
+    found = expected(lines, "es", paces)
+    assert found == {"u0": int(3.5 * FREE_RATE * 10), "u1": int(3.5 * FREE_RATE * 20)}
+    assert budgets(lines, timeline(), CASTING, "es", paces) == found
 
 
 @given(
