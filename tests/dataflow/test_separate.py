@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from actors.contracts.audio import Span
-from cluster.ledger.records import Job, JobStatus, Stage, StageStatus
+from cluster.ledger.part_state import MAX_PART_ATTEMPTS
+from cluster.ledger.records import Job, JobStatus, PartId, Stage, StageStatus
+from dataflow import artefacts, engines
+from dataflow.context import JobViews
 from dataflow.records import JobOptions, to_plain
+from dataflow.schema import SceneRow
 from tests.fixtures.flows import SteppedFlow
 from tests.fixtures.media import Sound, Track, write
 from tests.fixtures.music import MUSIC, MUSIC_LEVEL, RATE, SPOKEN, VOICE, VOICE_LEVEL, decibels, film, levels, tenths
@@ -99,6 +103,30 @@ def test_an_engine_that_cannot_be_loaded_costs_no_job(separating_flow: SteppedFl
     ((code, message),) = job.warnings
     assert (code, message.partition(" scenes")[0]) == ("background_low", "in 3 of 3")
     assert "does not load" in message
+
+
+def test_a_scene_that_takes_its_worker_down_every_time_is_left_out(separating_flow: SteppedFlow) -> None:
+    flow = separating_flow
+    job = flow.submit(film(flow.runs.folder), "es", options=KEEPING)
+    separator = engines.separator(flow.context.plan)
+    assert separator is not None
+
+    def crash(stage: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if stage == "Open":
+            row = SceneRow.from_dict(rows[1])
+            view = JobViews(flow.ledger).of(row.job_id, row.fence)
+            key = artefacts.scene_background(view, row.scene, separator.info)
+            for _ in range(MAX_PART_ATTEMPTS):
+                flow.ledger.begin(row.lease, PartId(Stage.SEPARATION, row.index), key)
+        return rows
+
+    calls = flow.run(crash)
+    done = flow.ledger.job(job.id)
+    assert done.status is JobStatus.COMPLETED
+    ((code, message),) = done.warnings
+    assert code == "background_low"
+    assert "took down its worker" in message
+    assert len([name for capability, name in calls if capability == "separation"]) == 2
 
 
 def test_who_does_not_keep_the_background_pays_nothing_for_it(separating_flow: SteppedFlow) -> None:
