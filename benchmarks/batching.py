@@ -26,6 +26,7 @@ from actors.contracts.translation import Line, TranslationRequest
 from tests.fixtures.checkpoints.diarization import diarization_checkpoint
 from tests.fixtures.checkpoints.marian import TRANSLATIONS, marian_checkpoint
 from tests.fixtures.checkpoints.voxcpm import voxcpm_checkpoint
+from tests.fixtures.checkpoints.wespeaker import wespeaker_checkpoint
 from tests.fixtures.checkpoints.whisper import sentences, whisper_checkpoint
 from tests.fixtures.checkpoints.xtts import SPEAKERS, xtts_checkpoint
 from tests.fixtures.spoken import scene
@@ -91,6 +92,8 @@ def rows() -> list[Row]:
         compute_type="float32",
     )
     pyannote = engine(Capability.DIARIZATION, "pyannote", model=str(diarization_checkpoint()))
+    networks = str(wespeaker_checkpoint())
+    wespeaker = engine(Capability.DIARIZATION, "wespeaker", model=networks, segmentation=networks)
     xtts = engine(Capability.SPEECH, "xtts", model=str(xtts_checkpoint()), temperature="0")
     voxcpm = engine(Capability.SPEECH, "voxcpm", model=str(voxcpm_checkpoint()), batch="8")
     designed = [
@@ -98,6 +101,7 @@ def rows() -> list[Row]:
     ]
     return [
         compare("diarization.pyannote", pyannote, who),
+        compare("diarization.wespeaker", wespeaker, who),
         compare("transcription.whisper", whisper, heard),
         compare("translation.ctranslate2", marian, lines),
         compare("speech.xtts", xtts, said),

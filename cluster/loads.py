@@ -63,7 +63,7 @@ ESTIMATES: Mapping[str, Load] = MappingProxyType(
         "separation.demucs": Load(6.0, 40.0, 2200.0),
         "diarization.acoustic": Load(0.0, 0.0, 18.0),
         "diarization.pyannote": Load(4.0, 31.0, 1500.0),
-        "diarization.wespeaker": Load(0.0, 0.0, 250.0),
+        "diarization.wespeaker": Load(0.0, 0.0, 210.0),
         "voice_analysis.pitch": Load(0.0, 0.0, 20.0),
         "transcription.pocketsphinx": Load(0.0, 0.0, 930.0),
         "transcription.whisper": Load(6.0, 11.0, 1150.0),
