@@ -62,7 +62,7 @@ def test_engines_share_nothing_but_contracts_and_their_own_folder() -> None:
     shared = {
         *("contracts", "languages", "models", "registry", "profiles"),
         *("batcher", "batch_budget", "waiting", "loop_thread", "torch_share"),
-        *("cuda_pool", "ctranslate2_share"),
+        *("cuda_pool", "ctranslate2_share", "onnx_session"),
     }
     found = set()
     for path in modules("actors"):

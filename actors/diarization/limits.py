@@ -1,4 +1,6 @@
-from actors.contracts.diarization import DiarizationRequest
+from collections.abc import Callable, Sequence
+
+from actors.contracts.diarization import Diarization, DiarizationRequest
 from actors.contracts.engine import EngineError
 
 
@@ -10,3 +12,17 @@ def contradiction(request: DiarizationRequest) -> EngineError | None:
             code="invalid_request",
         )
     return None
+
+
+def answered(
+    batch: Sequence[DiarizationRequest], diarize: Callable[[list[DiarizationRequest]], Sequence[Diarization]]
+) -> list[Diarization | EngineError]:
+    """One outcome a request, in order: of those that can be asked `diarize` sees all at once.
+
+    A clip without sound has no speakers, and a contradiction is an error in its place.
+    """
+    refused = {i: error for i, request in enumerate(batch) if (error := contradiction(request))}
+    asked = [i for i, request in enumerate(batch) if i not in refused and len(request.clip.samples)]
+    diarized = diarize([batch[i] for i in asked]) if asked else []
+    found = dict(zip(asked, diarized, strict=True))
+    return [refused.get(i) or found.get(i) or Diarization((), ()) for i in range(len(batch))]

@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.onnx_session import open_network
+
 
 class OnnxNetwork:
     """A network with one input and one answer, on the processor.
@@ -13,12 +15,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, file: Path, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._session = open_network(file, threads)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:

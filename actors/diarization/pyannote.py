@@ -11,7 +11,7 @@ from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineO
 from actors.contracts.models import ModelSpec
 from actors.diarization.appearance import by_appearance
 from actors.diarization.cosine import CosineMetric
-from actors.diarization.limits import contradiction
+from actors.diarization.limits import answered
 from actors.diarization.pyannote_batches import BatchedPipeline
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.torch_share import keep_to_share
@@ -90,16 +90,18 @@ class Pyannote:
         """Diarize scenes, the windows of all of them together."""
         if self._pipeline is None:
             raise EngineError("load the diarizer before it is used", code="model_load_failed")
-        refused = {i: error for i, request in enumerate(batch) if (error := contradiction(request))}
-        asked = [i for i, request in enumerate(batch) if i not in refused and len(request.clip.samples)]
-        limits = [{"max_speakers": most} if (most := batch[i].max_speakers) else {} for i in asked]
-        outputs = self._pipeline.run([batch[i].clip.samples for i in asked], limits) if asked else []
-        found = {i: _diarization(batch[i], output) for i, output in zip(asked, outputs, strict=True)}
-        return [refused.get(i) or found.get(i) or Diarization((), ()) for i in range(len(batch))]
+        pipeline = self._pipeline
+        return answered(batch, lambda requests: _diarize(pipeline, requests))
 
     def close(self) -> None:
         """Free the memory of the networks."""
         self._pipeline = None
+
+
+def _diarize(pipeline: BatchedPipeline, requests: Sequence[DiarizationRequest]) -> list[Diarization]:
+    limits = [{"max_speakers": request.max_speakers} if request.max_speakers else {} for request in requests]
+    outputs = pipeline.run([request.clip.samples for request in requests], limits)
+    return [_diarization(request, output) for request, output in zip(requests, outputs, strict=True)]
 
 
 def _diarization(request: DiarizationRequest, output: Any) -> Diarization:

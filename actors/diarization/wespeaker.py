@@ -7,7 +7,7 @@ from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineO
 from actors.contracts.models import ModelSpec
 from actors.diarization.cosine import CosineMetric
 from actors.diarization.kaldi_features import FRAME_SAMPLES, FRAME_SECONDS
-from actors.diarization.limits import contradiction
+from actors.diarization.limits import answered
 from actors.diarization.onnx_network import OnnxNetwork
 from actors.diarization.powerset import WINDOW_SAMPLES, SegmentationNetwork
 from actors.diarization.telling import tell
@@ -108,12 +108,9 @@ class WeSpeaker:
 
         if self._networks is None:
             raise EngineError("load the diarizer before it is used", code="model_load_failed")
-        refused = {i: error for i, request in enumerate(batch) if (error := contradiction(request))}
-        asked = [i for i, request in enumerate(batch) if i not in refused and len(request.clip.samples)]
+        networks = self._networks
         with threadpool_limits(limits=self._options.threads):
-            diarized = _diarize(self._networks, [batch[i] for i in asked], self._step) if asked else []
-        found = dict(zip(asked, diarized, strict=True))
-        return [refused.get(i) or found.get(i) or Diarization((), ()) for i in range(len(batch))]
+            return answered(batch, lambda requests: _diarize(networks, requests, self._step))
 
     def close(self) -> None:
         """Free the memory of the networks."""

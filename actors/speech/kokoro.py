@@ -9,6 +9,7 @@ from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineO
 from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.onnx_session import open_network
 from actors.speech import kokoro_voices
 from actors.speech.reading import text as reading
 
@@ -75,15 +76,11 @@ class Kokoro:
             EngineError: `model_missing` or `model_load_failed`.
         """
         self.check()
-        import onnxruntime
         from kokoro_onnx import Kokoro as Library
 
         folder = self._spec.folder(self._options.models)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._options.threads
-        options.inter_op_num_threads = 1
         with loading(self._spec):
-            session = onnxruntime.InferenceSession(str(folder / _MODEL), options, providers=["CPUExecutionProvider"])
+            session = open_network(folder / _MODEL, self._options.threads)
             self._kokoro = Library.from_session(session, str(folder / _VOICES))
 
     def languages(self) -> frozenset[str]:

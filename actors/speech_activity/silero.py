@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from actors.contracts.audio import Samples
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.speech_activity import WINDOW_SAMPLES
+from actors.onnx_session import open_network
 
 _CONTEXT_SAMPLES = 64
 _STATE_SHAPE = (1, 1, 128)
@@ -55,14 +56,8 @@ class Silero:
             EngineError: `model_missing` or `model_load_failed`.
         """
         file = self._model_file()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
         try:
-            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            self._session = open_network(file, 1, arena=False)
         except Exception as error:  # onnxruntime raises its own family of errors, without a public base class.
             raise EngineError(
                 f"the speech activity model {file.name} could not be opened: {error}; give a Silero v6 ONNX file or "
