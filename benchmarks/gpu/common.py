@@ -52,12 +52,14 @@ class Settings:
         dtype: `bfloat16`, `float16` or `float32`.
         tiny: A toy shape instead of the model's, for processors.
         library: Use this one; empty for the best that is there.
+        share: Of the GPU's memory, for libraries that are told so when they start.
     """
 
     device: str
     dtype: str
     tiny: bool
     library: str = ""
+    share: float = 1.0
 
     @property
     def torch_dtype(self) -> Any:
@@ -146,13 +148,15 @@ def run(build: Callable[[Settings], Stage], chosen: argparse.Namespace) -> int:
 
 def _measured(build: Callable[[Settings], Stage], chosen: argparse.Namespace) -> tuple[list[Row], Stage]:
     rows: list[Row] = []
+    built: list[Stage] = []
     for dtype in chosen.dtypes:
-        stage = build(Settings(chosen.device, dtype, chosen.tiny, chosen.library))
+        built.clear()  # the networks of two formats might not fit
+        limit_memory(chosen.device, 1.0)
+        built.append(build(Settings(chosen.device, dtype, chosen.tiny, chosen.library)))
         for fraction in chosen.fractions:
             limit_memory(chosen.device, fraction)
-            rows += [_row(stage, batch, dtype, fraction, chosen) for batch in chosen.batches]
-        limit_memory(chosen.device, 1.0)
-    return rows, stage
+            rows += [_row(built[0], batch, dtype, fraction, chosen) for batch in chosen.batches]
+    return rows, built[0]
 
 
 def _row(stage: Stage, batch: int, dtype: str, fraction: float, chosen: argparse.Namespace) -> Row:

@@ -1,8 +1,8 @@
 """Transcription: Whisper large-v3-turbo writes down windows of half a minute, each as long a text as people say in it.
 
-With transformers: the encoder, the language of each window, and the likeliest tokens one by one. The weights are random
-and would never stop or stop at once, so the length of the texts is given. dubflow itself runs CTranslate2 and follows
-five hypotheses; CTranslate2's libraries for CUDA 12 do not come with every machine, see README.md.
+With CTranslate2, which is what dubflow runs, where it can use the device: five hypotheses, within the share that
+`ctranslate2_share.py` gives it. Else with transformers, the likeliest tokens one by one. The weights are random and
+would never stop or stop at once, so the length of the texts is given.
 
 Example:
     python -m benchmarks.gpu.transcription --json transcription.json
@@ -10,11 +10,13 @@ Example:
 """
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import hour
-from benchmarks.gpu.common import Settings, Stage, arguments, require, run
+from benchmarks.gpu.common import Settings, Stage, arguments, has, require, run
 
 BATCHES = (1, 16, 32, 64)
 WINDOW_SECONDS = 28.0
@@ -44,27 +46,32 @@ _TOY = {
     "decoder_ffn_dim": 32,
     "d_model": 16,
 }
+BEAM = 5
+"""Hypotheses, as the engine follows them on a GPU."""
+_END = 50_257
 _START = (50_258, 50_259, 50_360, 50_364)
 """Start, a language, to transcribe, without times."""
 
 
-class Transcription:
-    """Windows through the encoder, then token by token through the decoder."""
-
+class _Transcription:
     name = "transcription"
     engine = "transcription.whisper"
-    library = "transformers"
     hour = hour.SPEECH_SECONDS
+
+
+class TransformersTranscription(_Transcription):
+    """Windows through the encoder, then token by token through the decoder."""
+
+    library = "transformers"
 
     def __init__(self, settings: Settings) -> None:
         import torch
         from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-        shape = _TOY if settings.tiny else _TURBO
         self._tokens = 4 if settings.tiny else TEXT_TOKENS
         self._settings = settings
-        self._mels = shape["num_mel_bins"]
-        config = WhisperConfig(**shape, max_target_positions=448, attn_implementation="sdpa")
+        config = WhisperConfig(**_shape(settings), max_target_positions=448, attn_implementation="sdpa")
+        self._mels = config.num_mel_bins
         with torch.device(settings.device):
             self._model: Any = WhisperForConditionalGeneration(config).to(settings.torch_dtype).eval()
 
@@ -87,16 +94,97 @@ class Transcription:
         return batch * WINDOW_SECONDS
 
 
+class CTranslate2Transcription(_Transcription):
+    """A random model of that shape, converted; its memory is CTranslate2's own, so that no peak is seen of it."""
+
+    library = "ctranslate2"
+
+    def __init__(self, settings: Settings) -> None:
+        import ctranslate2
+
+        from actors.contracts.engine import EngineOptions
+        from actors.ctranslate2_share import ModelShape, keep_to_share
+
+        self._tokens = 4 if settings.tiny else TEXT_TOKENS
+        self._mels = _shape(settings)["num_mel_bins"]
+        with tempfile.TemporaryDirectory() as folder:
+            _convert(settings, Path(folder))
+            if settings.device == "cuda":
+                options = EngineOptions(device="cuda", gpu_share=settings.share)
+                keep_to_share(options, ModelShape.read(Path(folder)), settings.dtype)
+            self._model: Any = ctranslate2.models.Whisper(
+                folder, device=settings.device, compute_type=settings.dtype, intra_threads=1
+            )
+
+    def step(self, batch: int) -> float:
+        """Windows at once."""
+        import ctranslate2
+        import numpy as np
+
+        heard = np.random.default_rng(1).standard_normal((batch, self._mels, 3000), np.float32)
+        encoded = self._model.encode(ctranslate2.StorageView.from_array(heard), to_cpu=False)
+        self._model.detect_language(encoded)
+        self._model.generate(
+            encoded,
+            [list(_START)] * batch,
+            beam_size=BEAM,
+            max_length=2 * self._tokens,  # the library halves it: the other half is for what was said before
+            suppress_tokens=[_END],
+        )
+        return batch * WINDOW_SECONDS
+
+
+def _shape(settings: Settings) -> dict[str, int]:
+    return _TOY if settings.tiny else _TURBO
+
+
+def _convert(settings: Settings, folder: Path) -> None:
+    """The library's own conversion, but without a tokenizer: no text is read here."""
+    from ctranslate2.converters.transformers import WhisperLoader
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    config = WhisperConfig(**_shape(settings), max_target_positions=448)
+    spec = WhisperLoader().get_model_spec(WhisperForConditionalGeneration(config))
+    named = {50_257: "endoftext", 50_258: "startoftranscript", 50_363: "nospeech", 50_364: "notimestamps"}
+    spec.register_vocabulary([f"<|{named.get(i, i)}|>" if i else "" for i in range(config.vocab_size)])
+    spec.config.suppress_ids, spec.config.suppress_ids_begin = [], []
+    spec.config.lang_ids = list(range(50_259, 50_359))
+    spec.config.alignment_heads = [(0, 0)]
+    spec.validate()
+    spec.optimize(quantization=settings.dtype)
+    spec.save(str(folder))
+
+
+def _usable(settings: Settings) -> bool:
+    """Whether CTranslate2 is there, with the libraries of its CUDA."""
+    if not (has("ctranslate2") and has("transformers")):
+        return False
+    if settings.device == "cpu":
+        return True
+    import ctranslate2
+
+    try:
+        return settings.dtype in ctranslate2.get_supported_compute_types("cuda")
+    except (RuntimeError, ValueError):
+        return False
+
+
 def build(settings: Settings) -> Stage:
-    """The stage."""
+    """The stage, with CTranslate2 where that works."""
+    if settings.library == "ctranslate2" or (not settings.library and _usable(settings)):
+        require("ctranslate2", "bring its wheel, or use --library transformers; see benchmarks/gpu/README.md")
+        return CTranslate2Transcription(settings)
     require("transformers", "bring its wheels; see benchmarks/gpu/README.md")
-    return Transcription(settings)
+    return TransformersTranscription(settings)
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Measure, print and keep it; the exit status."""
     return run(
-        build, arguments(__doc__, given, batches=BATCHES, dtypes=("float16", "bfloat16"), libraries=("transformers",))
+        build,
+        arguments(
+            __doc__, given, batches=BATCHES, dtypes=("float16", "bfloat16"), libraries=("transformers", "ctranslate2")
+        ),
     )
 
 

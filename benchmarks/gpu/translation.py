@@ -70,7 +70,9 @@ class VllmTranslation(_Translation):
 
         self._folder = tempfile.TemporaryDirectory()
         (Path(self._folder.name) / "config.json").write_text(json.dumps(_CONFIG))
-        asked = engine_arguments(Path(self._folder.name), 0.5, dtype=settings.dtype, load_format="dummy")
+        asked = engine_arguments(
+            Path(self._folder.name), min(0.9, settings.share), dtype=settings.dtype, load_format="dummy"
+        )
         self._engine: Any = LLM(skip_tokenizer_init=True, **asked)
         self._sampling = SamplingParams(
             temperature=0.0, max_tokens=ANSWER, min_tokens=ANSWER, ignore_eos=True, detokenize=False

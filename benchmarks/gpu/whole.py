@@ -189,7 +189,9 @@ def workers(chosen: argparse.Namespace) -> Iterator[dict[str, Worker]]:
             choice = CHOICES[name]
             dtype = "float32" if chosen.device == "cpu" else choice.dtype
             choice = Choice(1 if chosen.tiny else choice.batch, choice.share, dtype)
-            started[name] = Worker(name, choice, Settings(chosen.device, dtype, chosen.tiny), chosen.together)
+            started[name] = Worker(
+                name, choice, Settings(chosen.device, dtype, chosen.tiny, share=choice.share), chosen.together
+            )
         yield started
     finally:
         for worker in started.values():

@@ -20,6 +20,7 @@ BLOCKED = ("ray", "httpx", "langcodes", "pydantic", "structlog", "sqlalchemy", "
 STAGES = [
     ("diarization", "torch", hour.SECONDS),
     ("transcription", "transformers", hour.SPEECH_SECONDS),
+    ("transcription", "ctranslate2", hour.SPEECH_SECONDS),
     ("translation", "torch", hour.SPEECH_SECONDS),
     ("speech", "torch", hour.SPEECH_SECONDS),
     ("speech", "coqui-tts", hour.SPEECH_SECONDS),
