@@ -49,7 +49,8 @@ class Assemble(FlowStage[PassageRow]):
             timeline = plan_timeline(script, takes, view, edited, scenery)
             self.blobs.put_bytes(timeline_key, to_json(timeline))
             speaker = self._speakers.of(row.language, cloned=view.options.clone_voices)
-            self._paces.learn(view, row.language, speaker.info, timeline)
+            casting = self._stored.casting(row.casting_key)
+            self._paces.learn(view, row.language, casting, speaker.info, timeline)
             yield LanguageRow(
                 job_id=row.job_id,
                 owner=row.owner,

@@ -5,6 +5,7 @@ What a job expects is written down when its voices are cast: its translations ar
 repeated and whatever is learned meanwhile.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ ENGINE_SECONDS, VOICE_SECONDS = 60.0, 20.0
 """What is expected weighs as much as so many seconds that were heard, of an engine and of a voice."""
 STEP = 0.5
 """Rates are told in such steps."""
+CLONED = "cloned"
+"""All cloned voices together: nothing of one person's outlives the source, or the series, that it was heard in."""
 SOURCES_KEPT = 64
 """Of an engine and a language; a source that is dubbed again replaces what it told before."""
 
@@ -103,8 +106,8 @@ def _sum(told: Iterable[Heard]) -> Heard:
 class PaceBook:
     """Where rates are written down: those of a job beside its casting, those that were learned beside no source.
 
-    What was learned holds names of voices and numbers. Of two flows that write at once one may go under: that costs
-    what one source told, until it is dubbed again.
+    What was learned holds names of an engine's own voices and numbers. Of two flows that write at once one may go
+    under: that costs what one source told, until it is dubbed again.
     """
 
     blobs: BlobStore
@@ -121,14 +124,15 @@ class PaceBook:
         key = artefacts.paces(view, script_key, language, casting)
         return from_json(Paces, self.blobs.get_bytes(key)).by_speaker if self.blobs.exists(key) else {}
 
-    def learn(self, view: JobView, language: str, engine: EngineInfo, timeline: Timeline) -> None:
-        """Keep what the takes of a source tell of their voices."""
-        takes = [placed.take for placed in timeline.takes]
-        voices = sorted({take.voice for take in takes})
-        usual = usual_rate(language)
-        told = {voice: heard((take for take in takes if take.voice == voice), usual) for voice in voices}
-        if not told:
+    def learn(self, view: JobView, language: str, casting: Casting, engine: EngineInfo, timeline: Timeline) -> None:
+        """Keep what the takes of a source tell of their voices; cloned ones tell of the engine only."""
+        by_voice: dict[str, list[Take]] = defaultdict(list)
+        for placed in timeline.takes:
+            voice = placed.take.voice
+            by_voice[CLONED if voice in casting.references else voice].append(placed.take)
+        if not by_voice:
             return
+        told = {voice: heard(takes, usual_rate(language)) for voice, takes in sorted(by_voice.items())}
         source = digest(view.job.request.source_uri, view.job.request.source_version)
         others = [one for one in self._history(view, language, engine).sources if one[0] != source]
         kept = (*others, (source, told))[-SOURCES_KEPT:]

@@ -7,8 +7,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dataflow.budget import expected as budget
-from dataflow.paces import SOURCES_KEPT, STEP, TAKE_SECONDS, VOICE_SECONDS, blend, heard, rates, usual_rate
-from dataflow.records import Casting, Heard, Level, PaceHistory, Paces, Script, Take, from_json, to_json
+from dataflow.paces import CLONED, SOURCES_KEPT, STEP, TAKE_SECONDS, VOICE_SECONDS, blend, heard, rates, usual_rate
+from dataflow.records import (
+    Casting,
+    Heard,
+    JobOptions,
+    Level,
+    PaceHistory,
+    Paces,
+    Script,
+    Take,
+    from_json,
+    to_json,
+    to_plain,
+)
 from tests.fixtures import tones
 from tests.fixtures.flows import Row, SteppedFlow
 
@@ -128,6 +140,17 @@ def test_what_was_learned_meanwhile_changes_nothing_of_a_source_that_is_dubbed_a
     flow.submit(film, "es", stem="again")
     assert not [name for capability, name in flow.run() if capability == "translation"]
     assert flow.blobs.get_bytes(key) == once  # a source counts once
+
+
+def test_of_cloned_voices_nothing_stays_but_what_they_tell_of_their_engine(stepped_flow: SteppedFlow) -> None:
+    flow = stepped_flow
+    film = tones.video(flow.runs.folder / "a.m4a", 24, picture=False)
+    flow.submit(film, "es", options=to_plain(JobOptions(clone_voices=True)))
+    flow.run()
+    (key,) = flow.blobs.keys("paces")
+    ((_, told),) = from_json(PaceHistory, flow.blobs.get_bytes(key)).sources
+    assert told.keys() == {CLONED}
+    assert told[CLONED].seconds > 5
 
 
 @pytest.mark.parametrize(
