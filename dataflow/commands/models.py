@@ -42,7 +42,7 @@ def list_models(
             print_json(_plain(one))
     else:
         rows = [
-            [one.engine, one.spec.name, one.state, _licence(one), f"{one.spec.gigabytes:.1f} GB", one.spec.source]
+            [one.engine, one.spec.name, one.state, _licence(one), _size(one), one.spec.source]
             for one in found
         ]
         print_table(["engine", "model", "state", "licence", "size", "source"], rows)
@@ -61,7 +61,7 @@ def fetch_models(
     failed = False
     for one in weights(_chosen(engines, profile, settings), settings):
         if one.state is not ModelState.PRESENT:
-            err.print(f"{one.spec.name}: {one.spec.gigabytes:.1f} GB from {one.spec.source} ({_licence(one)})")
+            err.print(f"{one.spec.name}: {_size(one)} from {one.spec.source} ({_licence(one)})")
         try:
             folder = store.fetch(one.spec)
         except DubflowError as error:
@@ -89,6 +89,11 @@ def _chosen(names: Sequence[str] | None, profile: Profile | None, settings: Sett
 
 def _licence(one: Weights) -> str:
     return one.spec.licence if one.spec.commercial_use else f"{one.spec.licence}, no commercial use"
+
+
+def _size(one: Weights) -> str:
+    gigabytes = one.spec.gigabytes
+    return f"{gigabytes:.1f} GB" if gigabytes >= 0.1 or not gigabytes else f"{gigabytes * 1000:.0f} MB"  # noqa: PLR2004
 
 
 def _plain(one: Weights) -> dict[str, object]:

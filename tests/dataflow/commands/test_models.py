@@ -66,6 +66,12 @@ def test_without_a_network_there_is_one_line_and_exit_code_3(tmp_path: Path) -> 
     assert "run: dubflow models fetch diarization.wespeaker" in dub.stderr
 
 
+def test_small_weights_have_a_size_too(tmp_path: Path) -> None:
+    listed = dubflow(tmp_path, "models", "list", "diarization.wespeaker")
+    rows = [line for line in listed.stdout.splitlines() if line.startswith("diarization.wespeaker")]
+    assert [("30 MB" in row, "10 MB" in row) for row in rows] == [(True, False), (False, True)]
+
+
 def test_an_engine_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     wrong = dubflow(tmp_path, "models", "fetch", "whisper")
     assert wrong.returncode == 2
