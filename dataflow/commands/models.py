@@ -41,10 +41,7 @@ def list_models(
         for one in found:
             print_json(_plain(one))
     else:
-        rows = [
-            [one.engine, one.spec.name, one.state, _licence(one), _size(one), one.spec.source]
-            for one in found
-        ]
+        rows = [[one.engine, one.spec.name, one.state, _licence(one), _size(one), one.spec.source] for one in found]
         print_table(["engine", "model", "state", "licence", "size", "source"], rows)
     return EXIT_ENVIRONMENT if any(one.state is ModelState.DAMAGED for one in found) else 0
 
