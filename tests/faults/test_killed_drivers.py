@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +14,8 @@ from cluster.ledger.records import Stage, StageStatus
 from dataflow.records import JobOptions, to_plain
 from tests.fixtures import tones
 from tests.fixtures.flows import SteppedFlow
-from tests.fixtures.runs import Runs, kill_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.fixtures.run_fixture import home_for_runs
+from tests.fixtures.runs import Finished, Runs, kill_all
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 
@@ -77,41 +78,68 @@ def test_whatever_was_finished_is_not_done_again_and_the_results_are_the_same(
     assert (killed.calls() - calls_needed).total() <= 2 * IN_HAND_AT_ONCE
 
 
-def test_a_finished_command_does_nothing_when_repeated_and_another_language_costs_no_analysis(runs: Runs) -> None:
-    source = tones.video(runs.folder / "v.mp4", 12)
-    assert runs.dub(source, "--to", "es").code == 0
-    before, calls = contents(runs), runs.calls()
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A command that was interrupted and given again.
 
-    again = runs.dub(source, "--to", "es")
-    assert again.code == 0
-    assert again.results["v.mp4", "es"]["status"] == "completed"
-    assert runs.calls() == calls
-    assert contents(runs) == before
+    Attributes:
+        left: Files and processes after the interruption.
+        calls: Of engines up to the interruption.
+    """
 
-    more = runs.dub(source, "--to", "es,ca")
-    assert {line["status"] for line in more.results.values()} == {"completed"}
-    assert set(more.results) == {("v.mp4", "es"), ("v.mp4", "ca")}
-    added = runs.calls() - calls
-    assert {capability for capability, _ in added} == {"translation", "speech"}
-    assert all(name.startswith("ca ") for capability, name in added if capability == "speech")
+    runs: Runs
+    sources: list[Path]
+    interrupted: Finished
+    left: list[str]
+    calls: Counter[tuple[str, str]]
+    finished: Finished
 
 
-def test_an_interrupted_run_says_so_leaves_nothing_and_is_continued(runs: Runs) -> None:
-    runs.seconds = {"transcription": 1.0, "translation": 0.5}
-    sources: list[Path] = [tones.video(runs.folder / f"v{i}.mp4", 40 - 3 * i, seed=i) for i in range(2)]
-    run = runs.start("dub", *sources, "--to", "es", "-o", runs.out, "--json")
-    runs.calls_reach(2, run)
-    run.send_signal(2)
-    interrupted = runs.end(run)
+@pytest.fixture(scope="module")
+def continued() -> Iterator[Continued]:
+    with home_for_runs() as runs:
+        runs.seconds = {"transcription": 1.0, "translation": 0.5}
+        sources = [tones.video(runs.folder / f"v{i}.mp4", 40 - 3 * i, seed=i) for i in range(2)]
+        run = runs.start("dub", *sources, "--to", "es", "-o", runs.out, "--json")
+        runs.calls_reach(2, run)
+        run.send_signal(2)
+        interrupted = runs.end(run)
+        left, calls = runs.leftovers(), runs.calls()
+        yield Continued(runs, sources, interrupted, left, calls, runs.dub(*sources, "--to", "es"))
+
+
+def test_an_interrupted_run_says_so_leaves_nothing_and_is_continued(continued: Continued) -> None:
+    interrupted, finished = continued.interrupted, continued.finished
     assert interrupted.code == 130
     assert "interrupted; run the same command again" in interrupted.said
     assert "Traceback" not in interrupted.said
-    assert runs.leftovers() == []
-    calls = runs.calls()
+    assert continued.left == []
 
-    continued = runs.dub(*sources, "--to", "es")
-    assert continued.code == 0
-    assert {line["status"] for line in continued.results.values()} == {"completed"}
-    assert max((runs.calls() - calls).values()) == 1
+    assert finished.code == 0
+    assert {line["status"] for line in finished.results.values()} == {"completed"}
+    assert max((continued.runs.calls() - continued.calls).values()) == 1
     # The first Ctrl-C lets parts in hand end: nothing that was begun is done twice.
-    assert max(runs.calls().values()) == 1
+    assert max(continued.runs.calls().values()) == 1
+
+
+def test_a_finished_command_does_nothing_when_repeated_and_another_language_costs_no_analysis(
+    continued: Continued,
+) -> None:
+    runs, sources = continued.runs, continued.sources
+    before, calls = contents(runs), runs.calls()
+
+    again = runs.dub(*sources, "--to", "es")
+    assert again.code == 0
+    assert {name: line["status"] for name, line in again.results.items()} == {
+        (source.name, "es"): "completed" for source in sources
+    }
+    assert runs.calls() == calls
+    assert contents(runs) == before
+
+    more = runs.dub(*sources, "--to", "es,ca")
+    assert {name: line["status"] for name, line in more.results.items()} == {
+        (source.name, language): "completed" for source in sources for language in ("es", "ca")
+    }
+    added = runs.calls() - calls
+    assert {capability for capability, _ in added} == {"translation", "speech"}
+    assert all(name.startswith("ca ") for capability, name in added if capability == "speech")

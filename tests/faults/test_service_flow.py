@@ -206,21 +206,6 @@ def test_a_flow_that_is_told_to_stop_hands_its_jobs_back_uncounted(service: Flow
     assert service.flow().pid != first.pid
 
 
-def test_another_configuration_replaces_the_flow_in_the_middle_of_work(service: FlowService) -> None:
-    job = service.submit(video(service, "replaced", 40, 70))
-    wait_for_transcriptions(service, 1)
-    before = service.ledger.flows("main")[-1]
-    service.stop_supervisors()
-    service.supervise(DUBFLOW_STALL_SECONDS="901")
-    (done,) = service.wait_for(job)
-    assert (done.status, done.attempt) == (JobStatus.COMPLETED, 1)
-    # Between the end of one flow and the start of the next there is none.
-    service.runs.wait_for(lambda: {flow.owner for flow in service.ledger.flows("main")} not in (set(), {before.owner}))
-    assert service.ledger.flows("main")[-1].configuration != before.configuration
-    # The plain supervisor of the next test finds a flow that is not its own.
-    service.stop_supervisors()
-
-
 def test_a_database_that_restarts_under_load_costs_nothing(service: FlowService, postgres: PostgresServer) -> None:
     jobs = [service.submit(video(service, f"d{i}", 25, 80 + i)) for i in range(3)]
     for _ in range(2):
@@ -239,3 +224,16 @@ def test_a_flow_that_hangs_is_ended_and_started_again(service: FlowService) -> N
     (done,) = service.wait_for(job)
     assert done.status is JobStatus.COMPLETED
     assert not psutil.pid_exists(first.pid) or first.status() == psutil.STATUS_ZOMBIE
+
+
+def test_another_configuration_replaces_the_flow_in_the_middle_of_work(service: FlowService) -> None:
+    job = service.submit(video(service, "replaced", 40, 70))
+    wait_for_transcriptions(service, 1)
+    before = service.ledger.flows("main")[-1]
+    service.stop_supervisors()
+    service.supervise(DUBFLOW_STALL_SECONDS="901")
+    (done,) = service.wait_for(job)
+    assert (done.status, done.attempt) == (JobStatus.COMPLETED, 1)
+    # Between the end of one flow and the start of the next there is none.
+    service.runs.wait_for(lambda: {flow.owner for flow in service.ledger.flows("main")} not in (set(), {before.owner}))
+    assert service.ledger.flows("main")[-1].configuration != before.configuration
