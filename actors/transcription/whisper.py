@@ -80,7 +80,7 @@ class Whisper:
         return EngineInfo(
             name="whisper",
             capability=Capability.TRANSCRIPTION,
-            version=f"1/{self._compute_type}/{self._beam}/{self._window:g}",
+            version=f"2/{self._compute_type}/{self._beam}/{self._window:g}",
             model=identity(self._spec),
             licence=self._spec.licence,
             commercial_use=self._spec.commercial_use,

@@ -164,7 +164,7 @@ class WhisperDecoder:
         results = self._model.model.generate(
             encoded,
             prompts,
-            max_length=min(self._model.max_length, max(map(len, prompts)) + MOST_TOKENS),
+            max_length=2 * MOST_TOKENS,  # the library halves it: the other half is for prompts
             suppress_tokens=list(self._suppressed()),
             return_scores=True,
             return_no_speech_prob=True,
