@@ -54,7 +54,7 @@ def sweep(ledger: Ledger, blobs: BlobStore, settings: Settings) -> Swept:
     removed = len(old) - len(failed)
     failed += sweep_removals(ledger, blobs)
     failed += sweep_uploads(ledger, blobs)
-    failed += sweep_voices(ledger, blobs)
+    failed += sweep_voices(ledger, blobs, settings.voice_retention_days * _DAY_SECONDS)
     forgotten = ledger.forget_events(seconds, JOBS_AT_ONCE)
     unfinished = 0
     try:

@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     retention_days: PositiveFloat = 30.0
     """Jobs of the service are removed with all their files so long after their last change."""
 
+    voice_retention_days: PositiveFloat = 730.0
+    """A person of a series whom no source has had for so long is forgotten, with voiceprint, sound and consents."""
+
     upload_retention_hours: PositiveFloat = 48.0
     """How long an upload is waited for, and how long a complete one waits for a job; then it is removed."""
 

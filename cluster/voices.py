@@ -1,5 +1,6 @@
 """People of series: as they are shown, and how they are forgotten, with the sound that they were cloned from."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from cluster.consent import WORDINGS
 from cluster.errors import DubflowError
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.library_records import ForgottenVoice, LibraryVoice
+
+_AT_ONCE = 100
 
 
 def describe(voice: LibraryVoice) -> dict[str, Any]:
@@ -58,14 +61,19 @@ def forget_voice(ledger: Ledger, blobs: BlobStore, voice_id: str, tenant: str | 
     _clear(ledger, blobs, forgotten)
 
 
-def sweep_voices(ledger: Ledger, blobs: BlobStore) -> tuple[DubflowError, ...]:
-    """Go on with all that is not over: interrupted forgetting, and files that late workers wrote.
+def sweep_voices(ledger: Ledger, blobs: BlobStore, unheard_seconds: float) -> tuple[DubflowError, ...]:
+    """Forget whom no source has had for so long, and go on with all forgetting that is not over.
+
+    That are interrupted calls, and files that late workers wrote.
 
     Returns:
         What went wrong; the next sweep tries it again.
     """
     failed = []
-    for forgotten in ledger.forgotten_voices():
+    for voice in ledger.unheard_voices(unheard_seconds, _AT_ONCE):
+        with suppress(DubflowError):  # somebody else has forgotten it
+            ledger.forget_voice(voice.id)
+    for forgotten in ledger.forgotten_voices(_AT_ONCE):
         try:
             _clear(ledger, blobs, forgotten)
         except DubflowError as error:

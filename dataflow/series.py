@@ -6,7 +6,7 @@ from dataclasses import replace
 from actors.contracts.diarization import VoiceMetric
 from actors.contracts.voices import Gender, VoiceAnalyser, VoiceTraits
 from actors.diarization.linking import ENOUGH_SECONDS
-from actors.voices.recognition import mean_voiceprint, recognise
+from actors.voices.recognition import mean_voiceprint, prepare, recognise
 from cluster.ledger.library_records import Heard, Impression, LibraryVoice, Met
 from cluster.ledger.records import Lease
 from dataflow import engines
@@ -38,6 +38,7 @@ class SeriesPeople:
             message = f"{info.name} cannot recognise voices across recordings; each source was cast by itself"
             self._ledger.warn(lease, "voices_not_recognised", message)
             return NOBODY
+        prepare()  # so that no other job of the series, and on SQLite none at all, has to wait for it
         speakers = {speaker.id: _impression(speaker, scenes) for speaker in script.speakers}
         return self._ledger.meet(lease, series, Heard(script_key, info.identity, speakers), self._recogniser)
 

@@ -9,6 +9,11 @@ from actors.contracts.diarization import VoiceMetric
 Voiceprint = tuple[float, ...]
 
 
+def prepare() -> None:
+    """Import what the first `recognise` would otherwise wait for."""
+    import scipy.optimize  # noqa: F401 - imported for its effect on the first source
+
+
 def recognise(heard: Sequence[Voiceprint], known: Sequence[Voiceprint], metric: VoiceMetric) -> tuple[int | None, ...]:
     """For each speaker of one source the known person that they are, by number; None where they are nobody of those.
 

@@ -23,12 +23,15 @@ GENDERS = ("female", "male", "unknown")
 
 VoiceId = Annotated[str, typer.Argument(metavar="ID", help="Of a person, as `dubflow voices list` shows it.")]
 OfSeries = Annotated[str | None, typer.Option("--series", help="Only people of this series.", metavar="NAME")]
+OfTenant = Annotated[
+    str | None, typer.Option("--tenant", help="Only people of this tenant; a service knows its key's.", metavar="NAME")
+]
 
 
 class VoiceDesk(Protocol):
     """Where people of series are asked about; all of it raises DubflowError."""
 
-    def list(self, series: str | None) -> Iterator[dict[str, Any]]:
+    def list(self, series: str | None, tenant: str | None) -> Iterator[dict[str, Any]]:
         """People, the newest first."""
         ...
 
@@ -50,10 +53,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="voices")
 
 
-def list_voices(*, series: OfSeries = None, as_json: Json = False, server: Server = None) -> None:
+def list_voices(
+    *, series: OfSeries = None, tenant: OfTenant = None, as_json: Json = False, server: Server = None
+) -> None:
     """List the people of series, the newest first."""
     with open_voice_desk(server) as desk:
-        found = list(desk.list(parse_series(series) if series else None))
+        found = list(desk.list(parse_series(series) if series else None, tenant))
     if as_json:
         for person in found:
             print_json(person)
@@ -88,14 +93,15 @@ def set_voice(
 def forget_voices(
     voice_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="People to forget.")] = None,
     *,
-    series: Annotated[str | None, typer.Option("--series", help="All people of this series.", metavar="NAME")] = None,
+    series: OfSeries = None,
+    tenant: OfTenant = None,
     server: Server = None,
 ) -> None:
     """Remove voiceprints, sounds and consents; later jobs start anew with these people."""
-    if bool(voice_ids) == bool(series):
-        raise DubflowError(ErrorCode.INVALID_REQUEST, "name either people, by their ids, or a --series")
+    if bool(voice_ids) == bool(series or tenant):
+        raise DubflowError(ErrorCode.INVALID_REQUEST, "name either people, by their ids, or a --series or --tenant")
     with open_voice_desk(server) as desk:
-        found = desk.list(parse_series(series)) if series else iter(())
+        found = () if voice_ids else tuple(desk.list(parse_series(series) if series else None, tenant))
         for voice_id in voice_ids or [person["voice_id"] for person in found]:
             desk.forget(voice_id)
             out.print(f"{voice_id} forgotten")
@@ -122,10 +128,10 @@ class _LedgerDesk:
     def __init__(self, ledger: Ledger, blobs: BlobStore) -> None:
         self._ledger, self._blobs = ledger, blobs
 
-    def list(self, series: str | None) -> Iterator[dict[str, Any]]:
+    def list(self, series: str | None, tenant: str | None) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
         while True:
-            page = self._ledger.voices(of_series=series, limit=PAGE, cursor=cursor)
+            page = self._ledger.voices(tenant=tenant, of_series=series, limit=PAGE, cursor=cursor)
             for voice in page.voices:
                 yield {"tenant": voice.tenant, **describe(voice)}
             cursor = page.cursor
@@ -146,7 +152,10 @@ class _ServiceDesk:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    def list(self, series: str | None) -> Iterator[dict[str, Any]]:
+    def list(self, series: str | None, tenant: str | None) -> Iterator[dict[str, Any]]:
+        if tenant is not None:
+            message = "a service shows the people of its key's tenant; leave --tenant out"
+            raise DubflowError(ErrorCode.INVALID_REQUEST, message)
         cursor: str | None = None
         while True:
             page = self._client.get("/voices", series=series, limit=PAGE, cursor=cursor)

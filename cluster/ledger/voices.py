@@ -46,6 +46,11 @@ class Voices(LedgerBase):
 
         return self._database.read(read)
 
+    def unheard_voices(self, seconds: float, limit: int) -> tuple[LibraryVoice, ...]:
+        """People whom no source has had for so long."""
+        old = select_voices(voices.c.met_at <= Now() - seconds).order_by(voices.c.met_at).limit(limit)
+        return self._database.read(lambda connection: read_voices(connection, old))
+
     def change_voice(
         self,
         voice_id: str,

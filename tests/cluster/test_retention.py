@@ -14,11 +14,13 @@ from cluster.blobs.contract import TEMPORARY_PREFIX, BlobStore
 from cluster.errors import DubflowError, ErrorCode
 from cluster.ledger.clock import Now
 from cluster.ledger.ledger import Ledger
+from cluster.ledger.library_records import LibraryVoice
 from cluster.ledger.records import Job
-from cluster.ledger.tables import events, jobs, removals, uploads
+from cluster.ledger.tables import events, jobs, removals, uploads, voices
 from cluster.retention import sweep
 from cluster.settings import Settings
 from tests.fixtures.ledgers import request
+from tests.fixtures.library import SERIES, OnALine, episode, heard, people
 
 DAY = 24 * 3600.0
 SETTINGS = Settings(_env_file=None, retention_days=30.0)  # type: ignore[call-arg]
@@ -148,6 +150,26 @@ def test_a_call_does_a_bounded_number_and_says_that_there_is_more(
     assert [(one.jobs, one.more) for one in swept] == [(2, True), (2, True), (1, False)]
     assert list(blobs.keys()) == []
     ledger.close()
+
+
+def test_people_of_series_are_forgotten_whom_nobody_has_heard_for_long(ledger: Ledger, blobs: BlobStore) -> None:
+    lease = episode(ledger, "one")
+    ann, bob = ledger.meet(lease, SERIES, heard(1.0, 5.0), OnALine()).people.values()
+    for person in (ann, bob):
+        blobs.put_bytes(f"{layout.voice('default', person.id)}/own-1.flac", b"sound")
+        ledger.clone(lease, person.id, "own-1")
+    ledger.cancel(lease.job_id)
+    ledger.delete(lease.job_id)
+
+    def heard_last(person: LibraryVoice, days: float) -> None:
+        then = update(voices).where(voices.c.id == person.id).values(met_at=Now() - days * DAY)
+        ledger._database.write(lambda connection: connection.execute(then))
+
+    heard_last(ann, SETTINGS.voice_retention_days - 1)
+    heard_last(bob, SETTINGS.voice_retention_days + 1)
+    assert sweep(ledger, blobs, SETTINGS).failed == ()
+    assert [person.label for person in people(ledger)] == ["V1"]
+    assert [key.split("/")[2] for key in blobs.keys("voices")] == [ann.id]
 
 
 def test_files_of_dead_writers_go_and_those_of_the_living_stay(ledger: Ledger, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from tests.fixtures.ledgers import let_pauses_end
 
 ANN, BOB, CLEO = 150.0, 190.0, 230.0
 SERIES = "Life on Mars"
+YEAR = 365 * 24 * 3600.0
 
 
 def hertz(clip: Clip) -> float:
@@ -225,11 +226,11 @@ def test_files_that_could_not_be_removed_go_with_the_next_call_or_sweep(
         for person in (ann, bob):
             with pytest.raises(DubflowError, match="away"):
                 forget_voice(flow.ledger, flow.blobs, person.id)
-        assert len(sweep_voices(flow.ledger, flow.blobs)) == 2
+        assert len(sweep_voices(flow.ledger, flow.blobs, YEAR)) == 2
     assert len(blobs(flow)) == 2
     forget_voice(flow.ledger, flow.blobs, ann.id)
     assert len(blobs(flow)) == 1
-    assert sweep_voices(flow.ledger, flow.blobs) == ()
+    assert sweep_voices(flow.ledger, flow.blobs, YEAR) == ()
     assert blobs(flow) == []
     with pytest.raises(DubflowError, match="no voice"):
         forget_voice(flow.ledger, flow.blobs, ann.id)

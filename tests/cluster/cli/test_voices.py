@@ -133,3 +133,18 @@ def test_people_are_forgotten_one_by_one_and_by_series(run: Run, ledger: Ledger,
     assert (code, sorted(printed.split())) == (0, sorted([second, third, "forgotten", "forgotten"]))
     assert list(open_blobs(settings.blobs).keys("voices")) == []
     assert run("list", "--json")[1] == ""
+
+
+def test_a_tenant_can_be_forgotten_in_the_database_and_a_service_knows_one_only(
+    run: Run, ledger: Ledger, settings: Settings
+) -> None:
+    ours = known(ledger, settings)
+    meet(ledger, episode(ledger, "theirs", tenant="acme"), 1.0, script="theirs")
+    code, printed, said = run("forget", "--tenant", "acme")
+    if "service" in said:
+        assert code == 2
+        return
+    assert code == 0
+    assert "forgotten" in printed
+    assert [one["voice_id"] for one in records(run("list", "--json")[1])] == [ours]
+    assert run("list", "--tenant", "acme", "--json")[1] == ""
