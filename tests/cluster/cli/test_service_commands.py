@@ -119,13 +119,14 @@ def dub(ledger: Ledger, blobs: BlobStore, files: dict[str, bytes]) -> Job:
 
 
 def test_a_file_becomes_a_job(dubflow: Program, ledger: Ledger, blobs: BlobStore) -> None:
-    ran = dubflow("submit", str(SAMPLE), "--to", "es", "--to", "fr", "--from", "en", "--max-speakers", "2", "--review")
+    targets, more = ("--to", "es", "--to", "fr"), ("--max-speakers", "2", "--review", "--series", "Life on Mars")
+    ran = dubflow("submit", str(SAMPLE), *targets, "--from", "en", *more)
     job_id, status = ran.out.split()
     job = ledger.job(job_id)
     assert (ran.code, status, job.status) == (0, "uploaded", JobStatus.UPLOADED)
     assert job.request.target_languages == ("es", "fr")
     assert (job.request.source_language, job.request.tenant, job.request.review) == ("en", "ours", True)
-    assert job.request.options["max_speakers"] == 2
+    assert (job.request.options["max_speakers"], job.request.options["series"]) == (2, "Life on Mars")
     (key,) = blobs.keys("uploads")
     assert blobs.get_bytes(key) == SAMPLE.read_bytes()
     assert f"{SAMPLE.name}: " in ran.err
