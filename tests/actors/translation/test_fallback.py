@@ -4,6 +4,7 @@ from actors import registry
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.translation import Line, TranslatedLine, Translation, TranslationRequest
 from actors.translation.fallback import NONE, Fallback
+from actors.translation.openai_compatible import OpenAiCompatible
 
 REQUEST = TranslationRequest("en", "es", tuple(Line(f"u{i}", "S1", text, 1.0) for i, text in enumerate(("a", "b"))))
 
@@ -61,3 +62,10 @@ def test_one_that_cannot_work_here_has_nothing() -> None:
 def test_none_is_never_created() -> None:
     assert Fallback(NONE, EngineOptions())(REQUEST) == [None, None]
     assert Machine.loads == 0
+
+
+def test_an_engine_that_takes_no_batches_is_no_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = {"url": "http://127.0.0.1:1/v1", "model": "m"}
+    engine = OpenAiCompatible(EngineOptions(parameters=parameters))
+    monkeypatch.setattr(registry, "create", lambda *_arguments: engine)
+    assert Fallback("openai", EngineOptions())(REQUEST) == [None, None]
