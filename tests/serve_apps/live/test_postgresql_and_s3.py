@@ -207,6 +207,6 @@ def test_nothing_of_deleted_jobs_stays_in_the_bucket(live: Live, job_id: str) ->
             assert client.delete(f"{API}/jobs/{one['job_id']}").status_code == 204
             assert client.get(f"{API}/jobs/{one['job_id']}/status").status_code == 404
 
-    assert live.objects() == set()
+    assert {name for name in live.objects() if "/paces/" not in name} == set()  # how fast voices speak is nobody's
     parts = live.store.client().list_multipart_uploads(Bucket=live.bucket)
     assert parts.get("Uploads", []) == []
