@@ -7,7 +7,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
-from actors.contracts.engine import Capability, EngineError, EngineOptions
+from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 
 
@@ -28,6 +28,28 @@ def chosen_model(options: EngineOptions, usual: ModelSpec, parameter: str = "mod
 def identity(*specs: ModelSpec) -> str:
     """What `EngineInfo.model` says of weights."""
     return "+".join(f"{spec.name}@{spec.revision[:12]}" for spec in specs)
+
+
+def info_of(name: str, capability: Capability, version: str, *specs: ModelSpec, code: str = "") -> EngineInfo:
+    """Who an engine is that runs weights: it may be used as all of their licences allow.
+
+    Args:
+        name: Within its capability.
+        capability: What it does.
+        version: Changes whenever the same request would give another result.
+        specs: Its weights.
+        code: Licence of its code, where that asks for more than to be named.
+    """
+    licences = dict.fromkeys([*(spec.licence for spec in specs), *filter(None, [code])])
+    return EngineInfo(
+        name=name,
+        capability=capability,
+        version=version,
+        model=identity(*specs),
+        licence=" AND ".join(licences),
+        commercial_use=all(spec.commercial_use for spec in specs),
+        needs=specs,
+    )
 
 
 def require_files(folder: Path, files: tuple[str, ...], capability: Capability, engine: str, spec: ModelSpec) -> None:

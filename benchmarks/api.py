@@ -11,19 +11,19 @@ Example:
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
 import httpx
 import psutil
 
+from benchmarks.keeping import keep
 from cluster import layout
 from cluster.blobs.local import LocalBlobs
 from cluster.ledger.ledger import Ledger
@@ -76,15 +76,7 @@ def main() -> int:
         rates, processing = asyncio.run(rates_of(service, options))
         memory, moved = asyncio.run(memory_of(service, options))
     report(rates, memory, moved, processing)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        results = {
-            "rates": [asdict(one) for one in rates],
-            "memory": [asdict(one) for one in memory],
-            "bound_mib": BOUND_MIB,
-            "moved_mib": moved,
-        }
-        options.json.write_text(json.dumps(results, indent=1))
+    keep({"rates": rates, "memory": memory, "bound_mib": BOUND_MIB, "moved_mib": moved}, options.json)
     return int(max(one.growth for one in memory) > BOUND_MIB)
 
 

@@ -8,12 +8,11 @@ Example:
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from actors.contracts.engine import Capability, EngineOptions
 from actors.contracts.speech import SpeechRequest
 from actors.contracts.transcription import TranscriptionRequest
 from actors.contracts.translation import Line, TranslationRequest
+from benchmarks.keeping import keep
 from tests.fixtures.checkpoints.diarization import diarization_checkpoint
 from tests.fixtures.checkpoints.marian import TRANSLATIONS, marian_checkpoint
 from tests.fixtures.checkpoints.voxcpm import voxcpm_checkpoint
@@ -117,9 +117,7 @@ def main() -> int:
     print(f"{'engine':24} {'requests':>8} {'batched s':>10} {'one by one s':>13} {'ratio':>6}")
     for row in found:
         print(f"{row.engine:24} {row.requests:8} {row.batched:10.2f} {row.one_by_one:13.2f} {row.ratio:6.2f}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in found], indent=1))
+    keep(found, arguments.json)
     return 0
 
 

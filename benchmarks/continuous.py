@@ -12,20 +12,20 @@ Example:
 
 import argparse
 import asyncio
-import json
 import random
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from actors.contracts.engine import EngineError, EngineInfo, EngineOptions
 from actors.contracts.translation import Line, Translation, TranslationRequest
 from actors.loop_thread import LoopThread
 from actors.translation.openai_compatible import OpenAiCompatible
+from benchmarks.keeping import keep
 from dataflow.engine_host import EngineHost
 from tests.fixtures.language_server import Material, serving
 
@@ -136,9 +136,7 @@ def main() -> int:
     print(f"{'spread':>6} {'batches s':>10} {'continuous s':>13} {'gain':>6} {'of the limit':>13}")
     for row in found:
         print(f"{row.spread:6} {row.batches:10.2f} {row.continuous:13.2f} {row.gain:6.2f} {row.of_the_limit:13.2f}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in found], indent=1))
+    keep(found, arguments.json)
     return 0
 
 

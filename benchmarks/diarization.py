@@ -8,11 +8,10 @@ Example:
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from actors.contracts.diarization import DiarizationRequest
 from actors.contracts.engine import Capability, EngineOptions
 from benchmarks.engines import cpu_seconds
 from benchmarks.gpu.speaker_nets import SPEAKERS, Embedding, Segmentation, speaks
+from benchmarks.keeping import keep
 from tests.fixtures.speech import recording
 
 ROUNDS = 2
@@ -123,9 +123,7 @@ def main() -> int:
     print(f"{'engine':32} {'CPU s / s':>10} {'least':>8} {'most':>8}")
     for row in found:
         print(f"{row.engine:32} {row.ratio:10.4f} {row.least:8.4f} {row.most:8.4f}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in found], indent=1))
+    keep(found, arguments.json)
     return 0
 
 

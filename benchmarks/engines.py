@@ -8,10 +8,9 @@ Example:
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -22,6 +21,7 @@ from actors.contracts.speech import SpeechRequest
 from actors.contracts.transcription import TranscriptionRequest
 from actors.contracts.translation import Line, TranslationRequest
 from actors.contracts.voices import VoiceSample
+from benchmarks.keeping import keep
 from cluster.placement import plan_on_cpus
 from dataflow import engines
 from tests.fixtures.speech import JFK_TEXT, recording, reference_turns
@@ -121,9 +121,7 @@ def main() -> int:
     print(f"{'engine':14} {'audio s':>9} {'CPU s':>8} {'CPU s / s':>10}")
     for row in found:
         print(f"{row.engine:14} {row.audio_seconds:9.1f} {row.cpu_seconds:8.2f} {row.ratio:10.4f}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in found], indent=1))
+    keep(found, arguments.json)
     return 0
 
 

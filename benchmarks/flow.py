@@ -20,7 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +28,7 @@ import numpy as np
 import psutil
 
 from actors.contracts.audio import ANALYSIS_RATE
+from benchmarks.keeping import keep
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import EventKind, JobRequest, Stage
 from cluster.ledger.schema import upgrade
@@ -237,9 +238,7 @@ def main() -> int:
             f"{row.measurement:24} {row.value:6.3f}  at least {row.limit:.2f}  {row.verdict}\n    {row.where}",
             flush=True,
         )
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    keep(rows, arguments.json)
     return int(any(row.verdict == "FAIL" for row in rows))
 
 

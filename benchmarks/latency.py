@@ -8,7 +8,6 @@ Example:
 """
 
 import argparse
-import json
 import shutil
 import statistics
 import sys
@@ -16,10 +15,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
+from benchmarks.keeping import keep
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import JobRequest, JobStatus
 from cluster.ledger.schema import upgrade
@@ -106,10 +106,7 @@ def main() -> int:
     for number, one in enumerate(rounds, start=1):
         print(f"{number:6} {one.wall:8.2f} {one.stages:9.2f} {one.ratio:6.2f}")
     print(f"median ratio {ratio:.2f}, at most {LIMIT:.2f}: {verdict}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        results = {"median_ratio": ratio, "limit": LIMIT, "rounds": [asdict(one) for one in rounds]}
-        arguments.json.write_text(json.dumps(results, indent=1))
+    keep({"median_ratio": ratio, "limit": LIMIT, "rounds": rounds}, arguments.json)
     return int(verdict == "FAIL")
 
 

@@ -6,18 +6,18 @@ PostgreSQL's server is started for the run, flushing to disk as a real one does;
 """
 
 import argparse
-import json
 import multiprocessing
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.pool import Pool
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+from benchmarks.keeping import keep
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import JobRequest, Lease, PartId, Stage
 from cluster.ledger.schema import upgrade
@@ -53,8 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, databases(Path(folder)) as urls:
         results = [*measure_commits(Path(folder)), *(found for name, url in urls for found in measure(name, url))]
     print_table(results)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    keep(results, options.json)
 
 
 def arguments() -> argparse.Namespace:

@@ -5,7 +5,6 @@ Example:
 """
 
 import argparse
-import json
 import resource
 import shutil
 import statistics
@@ -14,12 +13,13 @@ import sys
 import tempfile
 import wave
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.keeping import keep
 from benchmarks.sources import HD, speech, write_source
 from cluster.settings import Settings
 from dataflow.media.decode import decode_audio
@@ -158,9 +158,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dubflow-benchmark-") as folder:
         rows = measure(Path(folder), arguments.runs)
     show(rows)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    keep(rows, arguments.json)
     return int(any(row.verdict == "FAIL" for row in rows))
 
 

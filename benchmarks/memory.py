@@ -8,7 +8,6 @@ Example:
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -16,13 +15,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from benchmarks.keeping import keep
 from benchmarks.sources import LEAN, write_source
 from cluster.settings import Settings
 from dataflow.media.decode import decode_audio
@@ -203,9 +203,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dubflow-benchmark-") as folder:
         rows = measure(Path(folder))
     show(rows)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    keep(rows, arguments.json)
     return int(any(row.verdict == "FAIL" for row in rows))
 
 

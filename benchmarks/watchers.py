@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +27,7 @@ import uvicorn
 from sqlalchemy import Connection
 from websockets.asyncio.client import connect
 
+from benchmarks.keeping import keep
 from cluster.ledger.database import Database
 from cluster.ledger.ledger import Ledger
 from cluster.ledger.records import JobRequest, Lease, PartId, Stage
@@ -68,8 +69,7 @@ def main() -> None:
             asyncio.run(measure(name, url, Path(folder), jobs, options)) for name, url in urls for jobs in (1, 100)
         ]
     print_table(results)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    keep(results, options.json)
 
 
 def arguments() -> argparse.Namespace:

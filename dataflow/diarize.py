@@ -9,7 +9,7 @@ from actors.contracts.voices import VoiceSample, VoiceTraits
 from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines
 from dataflow.context import FlowContext, JobView
-from dataflow.engine_host import EngineHost
+from dataflow.engine_host import EngineHost, hosted
 from dataflow.metering import measure, warm_up
 from dataflow.records import Scene, SceneVoice, SceneVoices, to_json
 from dataflow.scene_audio import load_clip
@@ -33,18 +33,16 @@ class Diarize(FlowStage[SceneRow]):
             warm_up()
         diarizer, analyser = engines.diarizer(context.plan), engines.voice_analyser(context.plan)
         self._infos = (diarizer.info, analyser.info)
-        self._diarizer: EngineHost[DiarizationRequest, Diarization] = EngineHost(
+        self._diarizer: EngineHost[DiarizationRequest, Diarization] = hosted(
             diarizer,
+            context,
             budget=BATCH_SECONDS,
-            prepare=context.provider(diarizer.info),
-            warm=context.endless,
             cost=lambda request: request.clip.seconds,
         )
-        self._analyser: EngineHost[VoiceSample, VoiceTraits] = EngineHost(
+        self._analyser: EngineHost[VoiceSample, VoiceTraits] = hosted(
             analyser,
+            context,
             budget=BATCH_SECONDS,
-            prepare=context.provider(analyser.info),
-            warm=context.endless,
             cost=lambda sample: sum(clip.seconds for clip in sample.clips),
         )
 

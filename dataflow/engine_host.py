@@ -11,6 +11,7 @@ from actors.loop_thread import LoopThread
 from actors.waiting import Batch
 from cluster import metrics
 from cluster.errors import DubflowError, LeaseLostError
+from dataflow.context import FlowContext
 from dataflow.work import current
 
 RequestT = TypeVar("RequestT")
@@ -96,6 +97,20 @@ class EngineHost(Generic[RequestT, ResultT]):
                 self._prepare()
                 self._engine.load()
                 self._loaded = True
+
+
+def hosted(
+    engine: Engine[RequestT, ResultT] | ConcurrentEngine[RequestT, ResultT],
+    context: FlowContext,
+    *,
+    budget: float,
+    cost: Callable[[RequestT], float],
+    early: bool = True,
+) -> EngineHost[RequestT, ResultT]:
+    """An engine of a flow, which gets its weights when they are needed: in a service early, before anybody waits."""
+    return EngineHost(
+        engine, budget=budget, cost=cost, prepare=context.provider(engine.info), warm=early and context.endless
+    )
 
 
 def _cancel(futures: Sequence[Future[ResultT]]) -> None:

@@ -7,7 +7,7 @@ from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines, flac
 from dataflow.backgrounds import with_surroundings
 from dataflow.context import FlowContext, JobView
-from dataflow.engine_host import EngineHost
+from dataflow.engine_host import EngineHost, hosted
 from dataflow.parts import failure_of
 from dataflow.records import Scene
 from dataflow.scene_sound import as_stereo
@@ -36,11 +36,12 @@ class Separate(FlowStage[SceneRow]):
         self._info = engine.info
         self._rate = engine.rate
         # Few jobs may want it, so that it is loaded when one does.
-        self._engine: EngineHost[SeparationRequest, Background] = EngineHost(
+        self._engine: EngineHost[SeparationRequest, Background] = hosted(
             engine,
+            context,
             budget=BATCH_SECONDS,
-            prepare=context.provider(engine.info),
             cost=lambda request: len(request.sound) / engine.rate,
+            early=False,
         )
 
     def occupies(self, view: JobView) -> bool:

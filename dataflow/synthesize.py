@@ -7,7 +7,7 @@ from actors.contracts.speech import Speech, SpeechRequest, Synthesizer
 from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines, flac, timing
 from dataflow.context import FlowContext, JobView
-from dataflow.engine_host import EngineHost
+from dataflow.engine_host import EngineHost, hosted
 from dataflow.metering import TruePeakMeter, measure, warm_up
 from dataflow.records import Casting, DubbedLine, PassageLines, PassageTakes, Take, Utterance, to_json
 from dataflow.schema import PassageRow
@@ -98,11 +98,10 @@ class _Studio:
         self._info, self._rates = engine.info, engine.rates
         self._blobs = context.blobs
         self._stored = Stored(context.blobs)
-        self._engine: EngineHost[SpeechRequest, Speech] = EngineHost(
+        self._engine: EngineHost[SpeechRequest, Speech] = hosted(
             engine,
+            context,
             budget=BATCH_CHARACTERS,
-            prepare=context.provider(engine.info),
-            warm=context.endless,
             cost=lambda request: len(request.text),
         )
 

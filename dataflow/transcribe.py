@@ -5,7 +5,7 @@ from actors.contracts.transcription import Transcription, TranscriptionRequest
 from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines
 from dataflow.context import FlowContext, JobView
-from dataflow.engine_host import EngineHost
+from dataflow.engine_host import EngineHost, hosted
 from dataflow.records import Scene, SceneWords, to_json
 from dataflow.scene_audio import load_clip
 from dataflow.schema import SceneRow
@@ -26,11 +26,10 @@ class Transcribe(FlowStage[SceneRow]):
         super().__init__(context)
         engine = engines.transcriber(context.plan)
         self._info = engine.info
-        self._engine: EngineHost[TranscriptionRequest, Transcription] = EngineHost(
+        self._engine: EngineHost[TranscriptionRequest, Transcription] = hosted(
             engine,
+            context,
             budget=BATCH_SECONDS,
-            prepare=context.provider(engine.info),
-            warm=context.endless,
             cost=lambda request: sum(span.seconds for span in request.speech),
         )
 

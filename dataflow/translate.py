@@ -9,7 +9,7 @@ from cluster.ledger.records import PartId, Stage
 from dataflow import artefacts, engines
 from dataflow.budget import expected
 from dataflow.context import FlowContext, JobView
-from dataflow.engine_host import EngineHost
+from dataflow.engine_host import EngineHost, hosted
 from dataflow.paces import PaceBook
 from dataflow.parts import WHOLE_JOB, failure_of
 from dataflow.records import DubbedLine, PassageLines, Script, Utterance, to_json
@@ -38,11 +38,10 @@ class Translate(FlowStage[PassageRow]):
         self._stored = Stored(self.blobs)
         self._reviews = Reviews(context)
         self._paces = PaceBook(self.blobs)
-        self._engine: EngineHost[TranslationRequest, Translation] = EngineHost(
+        self._engine: EngineHost[TranslationRequest, Translation] = hosted(
             engine,
+            context,
             budget=BATCH_CHARACTERS,
-            prepare=context.provider(engine.info),
-            warm=context.endless,
             cost=lambda request: sum(len(line.text) for line in request.lines),
         )
 

@@ -1,7 +1,9 @@
 """What can be an id at all: a database is not asked about anything else."""
 
 import re
+from collections.abc import Callable
 
+from cluster.errors import DubflowError
 from cluster.ledger.transition import not_found
 from cluster.ledger.voices import unknown_voice
 
@@ -14,9 +16,7 @@ def require_job_id(text: str) -> str:
     Raises:
         DubflowError: `not_found`.
     """
-    if not _ID.fullmatch(text):
-        raise not_found(text[:200])
-    return text
+    return _require(text, not_found)
 
 
 def require_voice_id(text: str) -> str:
@@ -25,6 +25,10 @@ def require_voice_id(text: str) -> str:
     Raises:
         DubflowError: `not_found`.
     """
+    return _require(text, unknown_voice)
+
+
+def _require(text: str, unknown: Callable[[str], DubflowError]) -> str:
     if not _ID.fullmatch(text):
-        raise unknown_voice(text[:200])
+        raise unknown(text[:200])
     return text

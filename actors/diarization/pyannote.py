@@ -13,7 +13,7 @@ from actors.diarization.appearance import by_appearance
 from actors.diarization.cosine import CosineMetric
 from actors.diarization.limits import answered
 from actors.diarization.pyannote_batches import BatchedPipeline
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.torch_share import keep_to_share
 
 COMMUNITY = ModelSpec(
@@ -43,15 +43,7 @@ class Pyannote:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="pyannote",
-            capability=Capability.DIARIZATION,
-            version="1",
-            model=identity(self._spec),
-            licence=self._spec.licence,
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        return info_of("pyannote", Capability.DIARIZATION, "1", self._spec)
 
     @property
     def metric(self) -> CosineMetric:

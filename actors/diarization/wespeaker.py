@@ -13,7 +13,7 @@ from actors.diarization.powerset import WINDOW_SAMPLES, SegmentationNetwork
 from actors.diarization.telling import tell
 from actors.diarization.voice_network import VoiceNetwork
 from actors.diarization.windows import cut, parted
-from actors.models import chosen_model, identity, loading, require_files
+from actors.models import chosen_model, info_of, loading, require_files
 
 _VOICE_FILE, _SEGMENTATION_FILE = "voxceleb_resnet34_LM.onnx", "onnx/model.onnx"
 VOICES = ModelSpec(
@@ -61,16 +61,7 @@ class WeSpeaker:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        specs = (self._voices, self._segmentation)
-        return EngineInfo(
-            name="wespeaker",
-            capability=Capability.DIARIZATION,
-            version=f"1/{self._step}",
-            model=identity(*specs),
-            licence=" AND ".join(spec.licence for spec in specs),
-            commercial_use=all(spec.commercial_use for spec in specs),
-            needs=specs,
-        )
+        return info_of("wespeaker", Capability.DIARIZATION, f"1/{self._step}", self._voices, self._segmentation)
 
     @property
     def metric(self) -> CosineMetric:

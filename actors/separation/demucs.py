@@ -8,7 +8,7 @@ import numpy as np
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.separation import Background, SeparationRequest, Stereo
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.separation import windows
 from actors.separation.demucs_models import RATE, VoiceModel, voice_models
 from actors.torch_share import keep_to_share
@@ -41,15 +41,7 @@ class Demucs:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="demucs",
-            capability=Capability.SEPARATION,
-            version="1",
-            model=identity(self._spec),
-            licence=self._spec.licence,
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        return info_of("demucs", Capability.SEPARATION, "1", self._spec)
 
     @property
     def rate(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.onnx_session import open_network
 from actors.speech import kokoro_voices
 from actors.speech.reading import text as reading
@@ -39,15 +39,7 @@ class Kokoro:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is; pronunciation is eSpeak NG's, which is loaded into the process."""
-        return EngineInfo(
-            name="kokoro",
-            capability=Capability.SPEECH,
-            version=f"1-{reading.VERSION}",
-            model=identity(self._spec),
-            licence=f"{self._spec.licence} AND GPL-3.0-or-later",
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        return info_of("kokoro", Capability.SPEECH, f"1-{reading.VERSION}", self._spec, code="GPL-3.0-or-later")
 
     @property
     def clones(self) -> bool:

@@ -14,7 +14,7 @@ from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.contracts.voices import Gender
 from actors.languages import lookup
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.speech.edges import trimmed
 from actors.speech.reading import text as reading
 from actors.speech.seeds import seed_of
@@ -68,15 +68,7 @@ class Mms:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="mms",
-            capability=Capability.SPEECH,
-            version=f"1-{reading.VERSION}",
-            model=identity(*self._specs.values()),
-            licence="CC-BY-NC-4.0",
-            commercial_use=False,
-            needs=tuple(self._specs.values()),
-        )
+        return info_of("mms", Capability.SPEECH, f"1-{reading.VERSION}", *self._specs.values())
 
     @property
     def clones(self) -> bool:

@@ -19,6 +19,7 @@ from actors.languages import lookup
 from actors.models import chosen_model, identity, loading, require_files, require_package
 from actors.speech import pocket_languages
 from actors.speech.edges import trimmed
+from actors.speech.kept import KeptVoices
 from actors.speech.pocket_languages import LANGUAGES
 from actors.speech.reading import text as reading
 from actors.speech.seeds import seed_of
@@ -65,7 +66,7 @@ class Pocket:
             )
         self._ready = False
         self._networks: dict[str, Any] = {}
-        self._voices: dict[tuple[str, str], Any] = {}
+        self._voices: KeptVoices[tuple[str, str], Any] = KeptVoices(_VOICES_KEPT)
 
     @cached_property
     def _own(self) -> ModelSpec | None:
@@ -234,8 +235,6 @@ class Pocket:
         known = tag, request.voice
         if known not in self._voices:
             learned = self._learned(tag, request.reference) if request.reference else self._stock(tag, request.voice)
-            if len(self._voices) >= _VOICES_KEPT:
-                self._voices.pop(next(iter(self._voices)))
             self._voices[known] = learned
         return self._voices[known]
 

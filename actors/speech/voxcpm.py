@@ -16,8 +16,9 @@ from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
 from actors.contracts.voices import Gender
 from actors.languages import lookup
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.speech.edges import trimmed
+from actors.speech.kept import KeptVoices
 from actors.speech.reading import text as reading
 from actors.speech.seeds import seed_of
 from actors.speech.voxcpm_decoder import Decoded, Prompt, VoxCpmDecoder, waveforms
@@ -78,20 +79,12 @@ class VoxCpm:
         self._batch = int(options.number("batch", 16 if options.device == "cuda" else 4))
         self._model: Any = None
         self._decoder: VoxCpmDecoder | None = None
-        self._voices: dict[str, Any] = {}
+        self._voices: KeptVoices[str, Any] = KeptVoices(_VOICES_KEPT)
 
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="voxcpm",
-            capability=Capability.SPEECH,
-            version=f"2-{reading.VERSION}-s{self._steps}",
-            model=identity(self._spec),
-            licence=self._spec.licence,
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        return info_of("voxcpm", Capability.SPEECH, f"2-{reading.VERSION}-s{self._steps}", self._spec)
 
     @property
     def clones(self) -> bool:
@@ -204,8 +197,6 @@ class VoxCpm:
                 file.setframerate(reference.rate)
                 file.writeframes((np.clip(reference.samples, -1, 1) * 32767).astype("<i2").tobytes())
             voice = self._model.build_prompt_cache(reference_wav_path=str(path))["ref_audio_feat"]
-        while len(self._voices) >= _VOICES_KEPT:
-            self._voices.pop(next(iter(self._voices)))
         self._voices[name] = voice
         return voice
 

@@ -10,9 +10,10 @@ from actors.contracts.audio import Clip, Samples
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.speech import Speech, SpeechRequest, VoiceOffer
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.speech import xtts_languages
 from actors.speech.edges import trimmed
+from actors.speech.kept import KeptVoices
 from actors.speech.seeds import seed_of
 from actors.speech.xtts_decoder import Prompt, Sampling, XttsDecoder
 from actors.speech.xtts_vocoder import XttsVocoder
@@ -65,20 +66,13 @@ class Xtts:
         self._spec = chosen_model(options, XTTS)
         self._temperature = options.number("temperature", -1.0)  # negative: as the checkpoint's own settings say
         self._model: Any = None
-        self._voices: dict[str, _Voice] = {}
+        self._voices: KeptVoices[str, _Voice] = KeptVoices(_VOICES_KEPT)
 
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="xtts",
-            capability=Capability.SPEECH,
-            version="1" + (f"-t{self._temperature:g}" if self._temperature >= 0 else ""),
-            model=identity(self._spec),
-            licence=f"{self._spec.licence} AND MPL-2.0",
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        version = "1" + (f"-t{self._temperature:g}" if self._temperature >= 0 else "")
+        return info_of("xtts", Capability.SPEECH, version, self._spec, code="MPL-2.0")
 
     @property
     def clones(self) -> bool:
@@ -181,8 +175,6 @@ class Xtts:
             device = self._model.device
             return _Voice(known["gpt_cond_latent"].to(device), known["speaker_embedding"].to(device))
         if request.voice not in self._voices:
-            if len(self._voices) >= _VOICES_KEPT:
-                self._voices.pop(next(iter(self._voices)))
             self._voices[request.voice] = self._learned(request.reference)
         return self._voices[request.voice]
 

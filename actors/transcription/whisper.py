@@ -12,7 +12,7 @@ from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineO
 from actors.contracts.models import ModelSpec
 from actors.contracts.transcription import Transcription, TranscriptionRequest, Word
 from actors.ctranslate2_share import ModelShape, keep_to_share
-from actors.models import chosen_model, identity, loading, require_files
+from actors.models import chosen_model, info_of, loading, require_files
 from actors.transcription.guards import GuardRules, Verdict, is_silent
 from actors.transcription.whisper_decoder import (
     MOST_TOKENS,
@@ -77,15 +77,8 @@ class Whisper:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="whisper",
-            capability=Capability.TRANSCRIPTION,
-            version=f"2/{self._compute_type}/{self._beam}/{self._window:g}",
-            model=identity(self._spec),
-            licence=self._spec.licence,
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        version = f"2/{self._compute_type}/{self._beam}/{self._window:g}"
+        return info_of("whisper", Capability.TRANSCRIPTION, version, self._spec)
 
     def languages(self) -> frozenset[str]:
         """A hundred of them."""

@@ -9,7 +9,7 @@ from actors.contracts.models import ModelSpec
 from actors.contracts.translation import Line, TranslatedLine, Translation, TranslationRequest
 from actors.ctranslate2_share import ModelShape, keep_to_share
 from actors.languages import lookup
-from actors.models import chosen_model, identity, loading, require_files, require_package
+from actors.models import chosen_model, info_of, loading, require_files, require_package
 from actors.translation.seq2seq_families import Family, Madlad, Nllb, Opus
 
 MADLAD = ModelSpec(
@@ -58,15 +58,7 @@ class CTranslate2:
     @property
     def info(self) -> EngineInfo:
         """Who the engine is."""
-        return EngineInfo(
-            name="ctranslate2",
-            capability=Capability.TRANSLATION,
-            version=f"1/{self._compute_type}/{self._beam}",
-            model=identity(self._spec),
-            licence=self._spec.licence,
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        return info_of("ctranslate2", Capability.TRANSLATION, f"1/{self._compute_type}/{self._beam}", self._spec)
 
     def check(self) -> None:
         """Tell whether the weights and the tokenizer's library are there.

@@ -6,7 +6,7 @@ import json
 from actors.contracts.engine import Capability, EngineError, EngineInfo, EngineOptions
 from actors.contracts.models import ModelSpec
 from actors.contracts.translation import Translation, TranslationRequest
-from actors.models import chosen_model, identity, require_files, require_package
+from actors.models import chosen_model, info_of, require_files, require_package
 from actors.translation.chat_languages import chat_pairs
 from actors.translation.chat_translator import ChatTranslator
 from actors.translation.fallback import Fallback
@@ -36,15 +36,7 @@ class Vllm:
     def info(self) -> EngineInfo:
         """Who the engine is."""
         more = json.dumps(self._more, sort_keys=True) if self._more else ""
-        return EngineInfo(
-            name="vllm",
-            capability=Capability.TRANSLATION,
-            version=f"{VERSION}{more}",
-            model=identity(self._spec),
-            licence=self._spec.licence,
-            commercial_use=self._spec.commercial_use,
-            needs=(self._spec,),
-        )
+        return info_of("vllm", Capability.TRANSLATION, f"{VERSION}{more}", self._spec)
 
     def check(self) -> None:
         """Tell whether the weights, the library and a GPU's pool are there.

@@ -1,7 +1,6 @@
 """What the benchmarks of this folder have in common: arguments, timing, memory, one table, one file of JSON."""
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -11,6 +10,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
+
+from benchmarks.keeping import keep
 
 MISSING = 3
 """Exit status where a library is not installed."""
@@ -142,7 +143,7 @@ def run(build: Callable[[Settings], Stage], chosen: argparse.Namespace) -> int:
         "loads": load_of(stage, rows),
     }
     _print(record, rows)
-    write(record, chosen.json)
+    keep(record, chosen.json)
     return 0
 
 
@@ -273,13 +274,6 @@ def machine(device: str, *, tiny: bool) -> dict[str, object]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
     }
-
-
-def write(record: dict[str, object], path: Path | None) -> None:
-    """Keep a record."""
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def _print(record: dict[str, Any], rows: Sequence[Row]) -> None:

@@ -38,8 +38,8 @@ from benchmarks.gpu.common import (
     peak_gb,
     rounds,
     synchronize,
-    write,
 )
+from benchmarks.keeping import keep
 
 READY_WITHIN_SECONDS = 900
 ROUNDS = 5
@@ -246,7 +246,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return 1
     record = _record(chosen, alone, hours, seconds)
     _print(record)
-    write(record, chosen.json)
+    keep(record, chosen.json)
     return 0
 
 

@@ -14,6 +14,7 @@ from actors.admission import Admission
 from actors.contracts.engine import EngineOptions
 from actors.contracts.translation import Line, Translation, TranslationRequest
 from actors.translation.openai_compatible import OpenAiCompatible
+from benchmarks.keeping import keep
 
 SET = Path(__file__).with_name("injections.jsonl")
 HARMLESS = ("The river runs slowly to the sea.", "My brother works in a large hospital.")
@@ -34,8 +35,7 @@ def main() -> None:
     for case, text in rows:
         print(f"{case['name']:20} {text if text is not None else '(kept out)'}")
     print(f"{len(rows)} injections: {refused} kept out, {len(unseen)} obeyed and unseen {unseen}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps({"model": chosen.model, "kept_out": refused, "unseen": unseen}, indent=1))
+    keep({"model": chosen.model, "kept_out": refused, "unseen": unseen}, chosen.json)
 
 
 async def _outcomes(parameters: Mapping[str, str], passages: Sequence[TranslationRequest]) -> list[object]:

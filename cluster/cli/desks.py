@@ -61,18 +61,24 @@ class Desk(Protocol):
 
 
 @contextmanager
-def open_desk(server: str | None) -> Iterator[Desk]:
+def service_or_ledger(server: str | None, settings: Settings) -> Iterator[ServiceClient | Ledger]:
     """The service, where one is named by the option or the settings; else the ledger of the settings."""
-    settings = Settings()
     if server or settings.service_url:
         with connect(server) as client:
-            yield ServiceDesk(client)
+            yield client
         return
     ledger = Ledger(settings.database)
     try:
-        yield LedgerDesk(ledger)
+        yield ledger
     finally:
         ledger.close()
+
+
+@contextmanager
+def open_desk(server: str | None) -> Iterator[Desk]:
+    """Where the commands ask about jobs: see `service_or_ledger`."""
+    with service_or_ledger(server, Settings()) as where:
+        yield ServiceDesk(where) if isinstance(where, ServiceClient) else LedgerDesk(where)
 
 
 class LedgerDesk:

@@ -9,8 +9,9 @@ import typer
 from cluster.blobs.contract import BlobStore
 from cluster.blobs.store import open_blobs
 from cluster.cli.console import out, print_json, print_table
+from cluster.cli.desks import service_or_ledger
 from cluster.cli.jobs import Json, Server
-from cluster.cli.service_client import ServiceClient, connect
+from cluster.cli.service_client import ServiceClient
 from cluster.errors import DubflowError, ErrorCode
 from cluster.languages import parse_language
 from cluster.ledger.ledger import Ledger
@@ -109,17 +110,13 @@ def forget_voices(
 
 @contextmanager
 def open_voice_desk(server: str | None) -> Iterator[VoiceDesk]:
-    """The service, where one is named by the option or the settings; else database and blob store of the settings."""
+    """Where the commands ask about people: see `service_or_ledger`; beside the ledger lies the blob store."""
     settings = Settings()
-    if server or settings.service_url:
-        with connect(server) as client:
-            yield _ServiceDesk(client)
-        return
-    ledger = Ledger(settings.database)
-    try:
-        yield _LedgerDesk(ledger, open_blobs(settings.blobs, settings.s3_endpoint_url))
-    finally:
-        ledger.close()
+    with service_or_ledger(server, settings) as where:
+        if isinstance(where, ServiceClient):
+            yield _ServiceDesk(where)
+        else:
+            yield _LedgerDesk(where, open_blobs(settings.blobs, settings.s3_endpoint_url))
 
 
 class _LedgerDesk:

@@ -17,6 +17,8 @@ _MOST_DIGITS = 15
 _YEARS = range(1100, 2100)
 _YEARS_APART = frozenset({"en", "de", "nl"})
 """Languages that say a year otherwise than they count."""
+_CANNOT = (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
+"""What num2words' languages raise at numbers that they cannot say: these are then read digit by digit."""
 _AGREEMENT: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "ca": ((r"\bun$", "un", "una"), (r"\bdos$", "dos", "dues")),
     "de": ((r"^eins$", "ein", "eine"),),
@@ -109,7 +111,7 @@ class Numbers:
         """What the library says of a number; empty where it cannot."""
         try:
             return " ".join(str(self._say(value, lang=self.name, to=to)).split())
-        except Exception:  # noqa: BLE001 - its languages raise whatever they come across
+        except _CANNOT:
             return ""
 
     @property

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from actors.contracts.engine import EngineError, EngineOptions
-from actors.contracts.speech import Speech, SpeechRequest
+from actors.contracts.speech import SpeechRequest
 from actors.speech.mms import Mms
 from tests.fixtures.checkpoints.mms import FRAMES_A_TOKEN, RATE, SAMPLES_A_FRAME, mms_checkpoint
+from tests.fixtures.synthesis import said
 
 HELLO = SpeechRequest("hola a todos", "es", "mms")
 
@@ -22,11 +23,6 @@ def engine() -> Iterator[Mms]:
     engine.load()
     yield engine
     engine.close()
-
-
-def said(outcome: Speech | EngineError) -> Speech:
-    assert isinstance(outcome, Speech), outcome
-    return outcome
 
 
 def seconds_of(letters: int, rate: float = 1.0) -> float:

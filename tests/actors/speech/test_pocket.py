@@ -10,12 +10,12 @@ import pytest
 
 from actors.contracts.audio import Clip
 from actors.contracts.engine import EngineError, EngineOptions
-from actors.contracts.speech import Speech, SpeechRequest
+from actors.contracts.speech import SpeechRequest
 from actors.contracts.voices import Gender
 from actors.speech import pocket_languages
 from actors.speech.pocket import Pocket
 from tests.fixtures.checkpoints.pocket import RATE, SAMPLES_A_LETTER, pocket_checkpoint
-from tests.fixtures.speech import recording
+from tests.fixtures.synthesis import heard, said, same
 
 HELLO = SpeechRequest("Hola a todos.", "es", "lola")
 
@@ -31,21 +31,6 @@ def engine() -> Iterator[Pocket]:
     engine.load()
     yield engine
     engine.close()
-
-
-def said(outcome: Speech | EngineError) -> Speech:
-    assert isinstance(outcome, Speech), outcome
-    return outcome
-
-
-def heard(first: float = 0.0) -> Clip:
-    samples = recording("librivox-0870").samples
-    return Clip(samples[round(first * 16_000) :][: 4 * 16_000], 16_000)
-
-
-def same(one: Speech, other: Speech) -> bool:
-    length = min(len(one.samples), len(other.samples))
-    return bool(np.allclose(one.samples[:length], other.samples[:length], atol=1e-4))
 
 
 @pytest.mark.models
@@ -103,7 +88,7 @@ def test_words_voices_and_languages_change_what_is_heard(engine: Pocket) -> None
 
 @pytest.mark.models
 def test_voices_that_were_learned_are_not_kept_without_end(engine: Pocket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.speech.pocket._VOICES_KEPT", 3)
+    monkeypatch.setattr(engine._voices, "most", 3)
     engine._voices.clear()
     for i in range(5):
         said(engine.run([replace(HELLO, text="Sí.", voice=f"own-{i}", reference=heard())])[0])

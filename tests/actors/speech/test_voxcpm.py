@@ -10,11 +10,11 @@ import pytest
 
 from actors.contracts.audio import Clip
 from actors.contracts.engine import EngineError, EngineOptions
-from actors.contracts.speech import Speech, SpeechRequest
+from actors.contracts.speech import SpeechRequest
 from actors.contracts.voices import Gender
 from actors.speech.voxcpm import VoxCpm
 from tests.fixtures.checkpoints.voxcpm import FEWEST_PATCHES, RATE, SAMPLES_A_PATCH, voxcpm_checkpoint
-from tests.fixtures.speech import recording
+from tests.fixtures.synthesis import heard, said, same
 
 HELLO = SpeechRequest("hola a todos", "es", "woman1")
 
@@ -26,21 +26,6 @@ def engine() -> Iterator[VoxCpm]:
     engine.load()
     yield engine
     engine.close()
-
-
-def said(outcome: Speech | EngineError) -> Speech:
-    assert isinstance(outcome, Speech), outcome
-    return outcome
-
-
-def heard(first: float = 0.0) -> Clip:
-    samples = recording("librivox-0870").samples
-    return Clip(samples[round(first * 16_000) :][: 4 * 16_000], 16_000)
-
-
-def same(one: Speech, other: Speech) -> bool:
-    length = min(len(one.samples), len(other.samples))
-    return bool(np.allclose(one.samples[:length], other.samples[:length], atol=1e-4))
 
 
 @pytest.mark.models

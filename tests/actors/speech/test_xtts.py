@@ -17,7 +17,7 @@ from actors.speech.xtts import Xtts
 from actors.speech.xtts_languages import LETTERS, pieces
 from actors.speech.xtts_vocoder import XttsVocoder
 from tests.fixtures.checkpoints.xtts import CODES_A_TOKEN, SPEAKERS, xtts_checkpoint
-from tests.fixtures.speech import recording
+from tests.fixtures.synthesis import heard, said
 
 WOMAN, MAN = SPEAKERS
 HELLO = SpeechRequest("hola, buenos dias", "es", WOMAN)
@@ -51,22 +51,12 @@ def drawing() -> Iterator[Xtts]:
     engine.close()
 
 
-def said(outcome: Speech | EngineError) -> Speech:
-    assert isinstance(outcome, Speech), outcome
-    return outcome
-
-
 def codes(engine: Xtts, request: SpeechRequest) -> int:
     """How many codes its model writes for a request, without the one that ends them."""
     (part,) = engine._parts(0, request)
     (decoded,) = engine._decoder.decode([part.prompt])
     assert decoded.ended
     return len(decoded.latents) - 1
-
-
-def heard() -> Clip:
-    samples = recording("librivox-0870").samples
-    return Clip(samples[: 8 * 16_000], 16_000)
 
 
 @pytest.mark.models
@@ -145,8 +135,8 @@ def test_the_rate_is_kept_to(engine: Xtts) -> None:
 
 @pytest.mark.models
 def test_voices_differ_and_a_person_s_own_voice_is_learnt_from_what_is_heard(engine: Xtts) -> None:
-    own = replace(HELLO, voice="own-1", reference=heard())
-    other = Clip(heard().samples[::-1].copy(), 16_000)
+    own = replace(HELLO, voice="own-1", reference=heard(seconds=8.0))
+    other = Clip(heard(seconds=8.0).samples[::-1].copy(), 16_000)
     woman, man, cloned, again, another = map(
         said,
         engine.run([HELLO, replace(HELLO, voice=MAN), own, own, replace(HELLO, voice="own-2", reference=other)]),
@@ -167,7 +157,7 @@ def test_a_long_text_is_said_in_parts(engine: Xtts, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.models
 def test_what_cannot_be_said_costs_its_own_request(engine: Xtts) -> None:
-    too_short = Clip(heard().samples[:2000], 16_000)
+    too_short = Clip(heard(seconds=8.0).samples[:2000], 16_000)
     outcomes = engine.run(
         [
             HELLO,
