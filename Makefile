@@ -64,7 +64,7 @@ format: $(VENV)/.dev ## Bring all files into shape
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.dev bench-packages ## All benchmarks; each prints one table and writes JSON to benchmarks/results/
+bench: $(VENV)/.models bench-packages ## All benchmarks, with the full model stack; each prints one table and writes JSON to benchmarks/results/
 	@for name in $$(grep -l __main__ benchmarks/*.py | xargs -n1 basename -s .py); do \
 	  $(PYTHON) -m benchmarks.$$name --json benchmarks/results/$$name.json; done
 

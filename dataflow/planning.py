@@ -1,4 +1,5 @@
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -108,12 +109,32 @@ def check_engines(plan: Plan, settings: Settings, *, optional: bool = False) -> 
     Raises:
         DubflowError: `model_missing` or `model_load_failed`, with the command that helps, or `licence_refused`.
     """
+    missing: dict[str, EngineError] = {}
     try:
         for engine in engines.all_of(plan, optional=optional):
             provide(engine.info, settings)
-            engine.check()
+            try:
+                engine.check()
+            except EngineError as error:
+                if error.code != ErrorCode.MODEL_MISSING:
+                    raise
+                missing[f"{engine.info.capability}.{engine.info.name}"] = error
+        if missing:
+            raise _all_missing(missing, plan.profile)
     except EngineError as error:
         raise _as_ours(error) from error
+
+
+def _all_missing(missing: Mapping[str, EngineError], profile: str) -> EngineError:
+    """One error for all engines that lack something, with one command that helps them all."""
+    if len(missing) == 1:
+        return next(iter(missing.values()))
+    install = "" if profile == Profile.LITE else f"pip install 'dubflow[{profile}]' && "
+    return EngineError(
+        f"{', '.join(missing)} lack weights or packages (`dubflow doctor` tells which); "
+        f"run: {install}dubflow models fetch --profile {profile}",
+        code=ErrorCode.MODEL_MISSING,
+    )
 
 
 def _as_ours(error: EngineError) -> DubflowError:

@@ -63,6 +63,16 @@ def test_a_missing_separator_stops_only_those_that_want_one(tmp_path: Path) -> N
         check_engines(plan, settings, optional=True)
 
 
+def test_all_that_is_missing_is_told_at_once_with_one_command(tmp_path: Path) -> None:
+    settings = Settings(profile=Profile.CPU, home=tmp_path, engines={"speech": "espeak"})
+    with pytest.raises(DubflowError) as missing:
+        check_engines(make_plan(settings), settings)
+    assert missing.value.code is ErrorCode.MODEL_MISSING
+    for engine in ("diarization.wespeaker", "transcription.whisper", "translation.ctranslate2"):
+        assert engine in missing.value.message
+    assert missing.value.message.endswith("run: pip install 'dubflow[cpu]' && dubflow models fetch --profile cpu")
+
+
 def test_gpus_change_nothing_for_engines_that_use_none() -> None:
     plan = make_plan(Settings(profile=Profile.LITE, gpus="4xH200"))
     assert plan.pools == make_plan(Settings(profile=Profile.LITE)).pools

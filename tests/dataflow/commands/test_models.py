@@ -63,7 +63,10 @@ def test_without_a_network_there_is_one_line_and_exit_code_3(tmp_path: Path) -> 
     clip = Path(__file__).parents[3] / "samples" / "jfk.mp4"
     dub = dubflow(tmp_path, "dub", str(clip), "--to", "es", "--profile", "cpu", "-o", str(tmp_path / "out"))
     assert dub.returncode == 3
-    assert "run: dubflow models fetch diarization.wespeaker" in dub.stderr
+    assert dub.stderr.count("\n") == 1
+    for engine in ("diarization.wespeaker", "transcription.whisper"):
+        assert engine in dub.stderr
+    assert dub.stderr.endswith("run: pip install 'dubflow[cpu]' && dubflow models fetch --profile cpu\n")
 
 
 def test_small_weights_have_a_size_too(tmp_path: Path) -> None:
